@@ -36,6 +36,8 @@ export interface Page extends NewPage {
   readonly number: number;
   /** Set when the stored bytes fail their checksum: what is wrong. The body is then empty. */
   readonly damaged?: string;
+  /** How many activities collect counted in it. */
+  readonly collected?: number;
 }
 
 export interface RawActivity {

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// Starts the program on a Node that can run it. Plain JavaScript: this file must run on any Node.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST = [24, 15];
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+
+function isOld(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+}
+
+function bundledNode() {
+  try {
+    const name = `node-${process.platform}-${process.arch}`;
+    return createRequire(import.meta.url).resolve(`${name}/bin/node`);
+  } catch {
+    return undefined;
+  }
+}
+
+if (isOld(process.versions.node)) {
+  const node = bundledNode();
+  if (!node) {
+    console.error(
+      `mosaic-siem needs Node ${OLDEST.join('.')} or newer; this is ${process.versions.node}. Install a newer Node.`,
+    );
+    process.exit(78);
+  }
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`mosaic-siem could not start ${node}: ${error.message}`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+} else {
+  const source = new URL('../src/main.ts', import.meta.url);
+  const entry = existsSync(fileURLToPath(source)) ? source : new URL('../dist/src/main.js', import.meta.url);
+  const { main } = await import(entry.href);
+  await main(process.argv);
+}

@@ -1,0 +1,45 @@
+/**
+ * The tables of a spool. `number` of pages never starts again (AUTOINCREMENT), so that no cursor skips a page after a full trim.
+ * `entries`: the books of one sink and one page that is kept. A page waits from the sink's cursor on; what is missing behind it
+ * is an error, and shows as one. `books` joins them with what trimming has folded. Columns are named as in BookRow.
+ */
+export const FORMAT = 1;
+export const TABLES = `
+  CREATE TABLE pages (number INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, received_at INTEGER NOT NULL,
+    partial INTEGER NOT NULL, collected INTEGER) STRICT;
+  CREATE INDEX pages_by_receipt ON pages (received_at);
+  CREATE INDEX pages_uncounted ON pages (number) WHERE collected IS NULL;
+  CREATE TABLE bodies (page INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, zstd BLOB NOT NULL) STRICT;
+  CREATE TABLE sinks (sink TEXT PRIMARY KEY, configured INTEGER NOT NULL, first_page INTEGER NOT NULL, page INTEGER NOT NULL,
+    position INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0, filtered INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE settled (page INTEGER NOT NULL, sink TEXT NOT NULL, delivered INTEGER NOT NULL, filtered INTEGER NOT NULL,
+    dead INTEGER NOT NULL, discarded INTEGER NOT NULL, damaged INTEGER NOT NULL, PRIMARY KEY (page, sink)) STRICT, WITHOUT ROWID;
+  CREATE TABLE folded (stream TEXT NOT NULL, sink TEXT NOT NULL, hour INTEGER NOT NULL, collected INTEGER NOT NULL,
+    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, dead INTEGER NOT NULL, discarded INTEGER NOT NULL,
+    damaged INTEGER NOT NULL, PRIMARY KEY (stream, sink, hour)) STRICT, WITHOUT ROWID;
+  CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, at INTEGER NOT NULL,
+    event_id TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, stream TEXT NOT NULL, received_at INTEGER NOT NULL,
+    page INTEGER NOT NULL, position INTEGER NOT NULL, ordinal INTEGER NOT NULL, zstd INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
+  CREATE INDEX dead_letters_by_sink ON dead_letters (sink);
+  CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, sink TEXT NOT NULL, filter TEXT NOT NULL,
+    created_at INTEGER NOT NULL, finished_at INTEGER, done_to INTEGER NOT NULL, up_to INTEGER NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE gaps (stream TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, last_at INTEGER NOT NULL,
+    PRIMARY KEY (stream, reason)) STRICT, WITHOUT ROWID;
+  CREATE TABLE state (running INTEGER NOT NULL, max_size INTEGER NOT NULL) STRICT;
+  INSERT INTO state VALUES (0, 0);
+
+  CREATE VIEW entries AS SELECT stream, sink, page, received_at, hour, collected, delivered, filtered, dead, discarded, damaged,
+      iif(page < cursor, 0, max(0, collected - delivered - filtered - dead - discarded - damaged)) AS waiting
+    FROM (SELECT p.stream, k.sink, p.number AS page, k.page AS cursor, p.received_at,
+        p.received_at / 3600000 * 3600000 AS hour, ifnull(p.collected, 0) AS collected, ifnull(s.delivered, 0) AS delivered,
+        ifnull(s.filtered, 0) AS filtered, ifnull(s.dead, 0) AS dead, ifnull(s.discarded, 0) AS discarded,
+        ifnull(s.damaged, 0) AS damaged
+      FROM sinks k JOIN pages p ON p.number >= k.first_page LEFT JOIN settled s ON s.page = p.number AND s.sink = k.sink);
+  CREATE VIEW books AS SELECT stream, sink, hour, sum(collected) AS collected, sum(delivered) AS delivered,
+      sum(filtered) AS filtered, sum(dead) AS dead, sum(discarded) AS discarded, sum(damaged) AS damaged, sum(waiting) AS waiting
+    FROM (SELECT stream, sink, hour, collected, delivered, filtered, dead, discarded, damaged, waiting FROM entries
+      UNION ALL SELECT stream, sink, hour, collected, delivered, filtered, dead, discarded, damaged, 0 FROM folded)
+    GROUP BY stream, sink, hour;
+  PRAGMA user_version = ${FORMAT};
+`;
