@@ -38,11 +38,12 @@ export interface HttpResponse {
 }
 
 export interface HttpClient {
+  /** Rejects with NoAnswer, or with the signal's reason when it fires before the status line. */
   request(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
-/** No status line came back. `sent`: the server may have seen the request, and may have acted on it. */
+/** No status line came back. `sent`: the server may have seen the request, and may have acted on it; a doubt counts as sent. */
 export class NoAnswer extends Error {
   readonly sent: boolean;
   constructor(message: string, sent: boolean, cause?: unknown) {
@@ -69,7 +70,7 @@ export function tlsOptions(options: TlsOptions = {}): TlsParameters {
   };
 }
 
-/** One pool of connections. It never repeats a request and follows no redirect. */
+/** One pool of connections. It never repeats a request, follows no redirect, and decodes no content-encoding. */
 export function httpClient(options: HttpOptions = {}): HttpClient {
   const dispatcher = pool(options);
   return {
@@ -78,61 +79,111 @@ export function httpClient(options: HttpOptions = {}): HttpClient {
   };
 }
 
-const LOOPBACK = 'localhost,127.0.0.1,::1,[::1]';
+const LOOPBACK = 'localhost,127.0.0.1,::1';
 
 function pool(options: HttpOptions): Dispatcher {
   const connect = tlsOptions(options.tls);
   const common = { connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
   const environment =
-    process.env['HTTPS_PROXY'] ?? process.env['https_proxy'] ?? process.env['HTTP_PROXY'] ?? process.env['http_proxy'];
+    process.env['HTTPS_PROXY'] || process.env['https_proxy'] || process.env['HTTP_PROXY'] || process.env['http_proxy'];
   if (!options.proxy && !environment) return new Agent(common);
-  const noProxy = [LOOPBACK, process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? ''].filter(Boolean).join(',');
+  const noProxy = [LOOPBACK, process.env['NO_PROXY'] || process.env['no_proxy'] || ''].filter(Boolean).join(',');
   return new EnvHttpProxyAgent({
     ...common,
     requestTls: connect,
+    ...(connect.ca && { proxyTls: { ca: connect.ca } }),
     noProxy,
     ...(options.proxy && { httpProxy: options.proxy, httpsProxy: options.proxy }),
   });
 }
 
 async function call(dispatcher: Dispatcher, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]);
+  signal.throwIfAborted();
   const url = new URL(request.url);
-  let answer: Dispatcher.ResponseData;
+  const exchange = new Exchange(url.origin, request.maxBytes ?? 1024 * 1024);
+  const onAbort = () => exchange.end(signal.reason, true);
+  const late = () => exchange.end(new Error(`not finished within ${request.timeoutMs} ms`));
+  const timer = setTimeout(late, request.timeoutMs);
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    answer = await dispatcher.request({
+    const { method, headers, body } = request;
+    const path = url.pathname + url.search;
+    const options = {
       origin: url.origin,
-      path: url.pathname + url.search,
-      method: request.method,
-      ...(request.headers && { headers: request.headers }),
-      ...(request.body !== undefined && { body: request.body }),
-      signal: limit,
-    });
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw new NoAnswer(`no answer from ${url.origin}: ${because(error, request)}`, !beforeSending(error), error);
+      path,
+      method,
+      ...(headers && { headers }),
+      ...(body !== undefined && { body }),
+    };
+    dispatcher.dispatch(options, exchange);
+    return await exchange.answer.promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
-  const maximum = request.maxBytes ?? 1024 * 1024;
-  const { body, incomplete } = await readUpTo(answer.body, maximum);
-  return { status: answer.statusCode, headers: flat(answer.headers), body, ...(incomplete && { incomplete }) };
 }
 
-async function readUpTo(
-  stream: AsyncIterable<Buffer>,
-  maximum: number,
-): Promise<Pick<HttpResponse, 'body' | 'incomplete'>> {
-  const chunks: Buffer[] = [];
-  let room = maximum;
-  try {
-    for await (const chunk of stream) {
-      chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-      room -= chunk.length;
-      if (room < 0) return { body: Buffer.concat(chunks), incomplete: 'too_large' };
-    }
-  } catch {
-    return { body: Buffer.concat(chunks), incomplete: 'cut_off' };
+/** One request and its answer. How far it has come decides what a failure means. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly answer = Promise.withResolvers<HttpResponse>();
+  readonly #origin: string;
+  readonly #maximum: number;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  #head: Pick<HttpResponse, 'status' | 'headers'> | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #ended = false;
+
+  constructor(origin: string, maximum: number) {
+    this.#origin = origin;
+    this.#maximum = maximum;
   }
-  return { body: Buffer.concat(chunks) };
+
+  /** The connection stands and nothing is written yet. Coming here a second time would be a silent repeat. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#ended || this.#controller) controller.abort(new Error('a request is sent once'));
+    else this.#controller = controller;
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Dispatcher.ResponseData['headers']): void {
+    if (status >= 200) this.#head = { status, headers: flat(headers) };
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    const room = this.#maximum - this.#size;
+    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    this.#size += chunk.length;
+    if (chunk.length > room) this.#resolve('too_large');
+  }
+
+  onResponseEnd(): void {
+    this.#resolve();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.end(error);
+  }
+
+  /** Ends it early. What has arrived of an answer is kept, even when the caller no longer waits for the rest. */
+  end(error: unknown, byCaller = false): void {
+    if (this.#head) this.#resolve('cut_off');
+    if (this.#ended) return;
+    const sent = this.#controller !== undefined;
+    const message = `no ${sent ? 'answer from' : 'connection to'} ${this.#origin}: ${because(error)}`;
+    this.answer.reject(byCaller ? error : new NoAnswer(message, sent, error));
+    this.#stop();
+  }
+
+  #resolve(incomplete?: HttpResponse['incomplete']): void {
+    if (this.#ended || !this.#head) return;
+    this.answer.resolve({ ...this.#head, body: Buffer.concat(this.#chunks), ...(incomplete && { incomplete }) });
+    this.#stop(incomplete !== undefined);
+  }
+
+  #stop(abort = true): void {
+    this.#ended = true;
+    if (abort) this.#controller?.abort(new Error('ended by the client'));
+  }
 }
 
 function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
@@ -144,18 +195,15 @@ function flat(headers: Dispatcher.ResponseData['headers']): Record<string, strin
   );
 }
 
-const NEVER_SENT =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$|CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO|ERR_SSL/;
-
-/** Only what surely failed before the request left counts: a doubt counts as sent. */
-function beforeSending(error: unknown): boolean {
-  const { code = '', syscall = '' } = error as { code?: string; syscall?: string };
-  if (error instanceof AggregateError) return error.errors.every(beforeSending);
-  return NEVER_SENT.test(code) || syscall === 'connect' || syscall === 'getaddrinfo';
+function because(error: unknown): string {
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(because))].join(', ');
+  const { code, message } = error as { code?: string; message?: string };
+  return message || code || String(error);
 }
 
-function because(error: unknown, request: HttpRequest): string {
-  if (error instanceof DOMException && error.name === 'TimeoutError') return `nothing within ${request.timeoutMs} ms`;
-  const { code, message } = error as { code?: string; message?: string };
-  return message ? message : (code ?? String(error));
+/** Retry-After, in seconds or as a date, as ms from now; undefined where there is none or it is no use. RFC 9110 10.2.3. */
+export function retryAfterMs(header: string | undefined, now: number = Date.now()): number | undefined {
+  if (!header) return undefined;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
+  return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }

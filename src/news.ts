@@ -34,7 +34,6 @@ export type News =
       readonly what: 'damaged';
       readonly sink: string;
       readonly page: number;
-      readonly activities: number;
       readonly reason: string;
     }
   | { readonly what: 'order'; readonly sink: string; readonly order: Order }
