@@ -8,8 +8,10 @@ import type { Sink } from './types.ts';
 
 export { z } from 'zod';
 export type { HttpClient, HttpRequest, HttpResponse, TlsOptions } from './http.ts';
-export { httpClient, NoAnswer, tlsOptions } from './http.ts';
+export { httpClient, NoAnswer, retryAfterMs, tlsOptions } from './http.ts';
+export { paint, printable } from './terminal.ts';
 export type { EcsDocument, Outcome, RawActivity, SecurityEvent, Severity, Sink } from './types.ts';
+export { duration, size } from './units.ts';
 
 /** What the program hands to a sink when it opens it. */
 export interface SinkContext {
@@ -41,6 +43,8 @@ export interface InstallStep {
   readonly request: string;
   readonly body?: unknown;
   readonly result: 'created' | 'updated' | 'unchanged' | 'dry-run';
+  /** What is worth saying beside the result: what this server lacks, what was left alone. */
+  readonly note?: string;
 }
 
 /** A kind of sink: the default export of its folder, or of the module that `type: ./my-sink.js` names. */
@@ -85,11 +89,4 @@ export class BatchRefused extends Error {
     this.name = 'BatchRefused';
     this.tooLarge = options.tooLarge ?? false;
   }
-}
-
-/** Retry-After, in seconds or as a date, as ms from now; undefined where there is none or it is no use. RFC 9110 10.2.3. */
-export function retryAfterMs(header: string | undefined, now: number = Date.now()): number | undefined {
-  if (!header) return undefined;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }

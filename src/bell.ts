@@ -1,0 +1,35 @@
+/** Wakes one waiting loop. A ring while nobody waits is kept for the next wait. */
+export interface Bell {
+  ring(): void;
+  /** Resolves at the next ring, after `ms`, or when the signal fires; never rejects. */
+  heard(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export function newBell(): Bell {
+  let rung = false;
+  let answer = () => {};
+  return {
+    ring() {
+      rung = true;
+      answer();
+    },
+    heard(ms, signal) {
+      if (rung || signal.aborted) {
+        rung = false;
+        return Promise.resolve();
+      }
+      return new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          answer = () => {};
+          rung = false;
+          resolve();
+        };
+        const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+        signal.addEventListener('abort', done);
+        answer = done;
+      });
+    },
+  };
+}

@@ -1,0 +1,375 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { forward } from '../src/forward.ts';
+import type { News } from '../src/news.ts';
+import { BatchRefused, Unavailable } from '../src/sink.ts';
+import type { DeadLetter, Outcome, SecurityEvent, Sink, Spool } from '../src/types.ts';
+import { appendPage, folder, names, newSpool, newsIn, plainNormalize, until } from './fixtures/plain.ts';
+
+type Deliver = (batch: readonly SecurityEvent[], signal: AbortSignal) => Promise<readonly Outcome[]>;
+
+const delivered: Outcome = { status: 'delivered' };
+
+interface Rig {
+  readonly spool: Spool;
+  readonly news: News[];
+  readonly got: string[];
+  readonly opened: () => number;
+  stop(): Promise<void>;
+  abort(): Promise<void>;
+  dead(): Promise<DeadLetter[]>;
+  settledAll(): Promise<boolean>;
+}
+
+interface RigOptions {
+  readonly spool?: Spool;
+  readonly path?: string;
+  readonly maxEvents?: number;
+  readonly maxBytes?: number;
+  readonly concurrency?: number;
+  readonly limit?: number;
+  readonly selects?: (event: SecurityEvent) => boolean;
+  readonly wrap?: (spool: Spool) => Spool;
+  readonly open?: () => Promise<void>;
+}
+
+/** A real spool, the real loop, and a sink that answers as the test says; `got` is what the sink took. */
+async function rig(
+  context: TestContext,
+  answer: (event: SecurityEvent, attempt: number) => Outcome | Error,
+  options: RigOptions = {},
+): Promise<Rig> {
+  const attempts = new Map<string, number>();
+  const got: string[] = [];
+  return rigWith(
+    context,
+    async (batch) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const answers = batch.map((event) => {
+        const attempt = (attempts.get(event.id) ?? 0) + 1;
+        attempts.set(event.id, attempt);
+        return answer(event, attempt);
+      });
+      const thrown = answers.find((each) => each instanceof Error);
+      if (thrown) throw thrown;
+      const outcomes = answers as Outcome[];
+      got.push(...batch.filter((_, index) => outcomes[index]?.status === 'delivered').map(({ id }) => id));
+      return outcomes;
+    },
+    options,
+    got,
+  );
+}
+
+async function rigWith(
+  context: TestContext,
+  deliver: Deliver,
+  options: RigOptions = {},
+  got: string[] = [],
+): Promise<Rig> {
+  const spool = options.spool ?? newSpool(options.path ?? folder(context));
+  if (!options.spool) await spool.start([{ name: 'one', start: 'earliest' }], ['verify/siem']);
+  const news: News[] = [];
+  const stop = new AbortController();
+  const abort = new AbortController();
+  let opened = 0;
+  const open = async (): Promise<Sink> => {
+    opened += 1;
+    await options.open?.();
+    return { deliver, close: async () => undefined };
+  };
+  const loop = forward(
+    {
+      spool: options.wrap?.(spool) ?? spool,
+      normalize: plainNormalize,
+      tell: (item) => news.push(item),
+      clock: () => performance.now(),
+    },
+    {
+      name: 'one',
+      concurrency: options.concurrency ?? 3,
+      maxEvents: options.maxEvents ?? 50,
+      maxBytes: options.maxBytes ?? 1_000_000,
+      limit: options.limit,
+      selects: options.selects ?? (() => true),
+      open,
+    },
+    { stop: stop.signal, abort: abort.signal },
+  );
+  const end = async (controller: AbortController) => {
+    stop.abort(new Error('stop'));
+    controller.abort(new Error('stop'));
+    await loop.ended;
+  };
+  context.after(() => end(abort));
+  return {
+    spool,
+    news,
+    got,
+    opened: () => opened,
+    stop: () => end(stop),
+    abort: () => end(abort),
+    dead: () => Array.fromAsync(spool.deadLetters({ sink: 'one' })),
+    settledAll: async () => (await spool.report()).sinks[0]?.waiting === 0,
+  };
+}
+
+const sorted = (list: readonly string[]) => [...list].sort();
+
+test('everything is delivered once, in batches that span pages, and the cursor ends behind the last page', async (context) => {
+  const sizes: number[] = [];
+  const got: string[] = [];
+  const it = await rigWith(context, async (batch) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    sizes.push(batch.length);
+    got.push(...batch.map(({ id }) => id));
+    return batch.map(() => delivered);
+  });
+  for (let page = 0; page < 20; page += 1) await appendPage(it.spool, names('a', page * 30, page * 30 + 30));
+  await until(it.settledAll);
+  assert.deepEqual(sorted(got), sorted(names('a', 0, 600)));
+  assert.ok(Math.max(...sizes) > 30, `a batch spans pages: ${sizes}`);
+  assert.deepEqual(await it.spool.cursor('one'), { page: 21, index: 0 });
+  assert.equal((await it.spool.report()).sinks[0]?.delivered, 600);
+});
+
+test('what the sink refuses while it takes others becomes a dead letter with its reason', async (context) => {
+  const bad = (event: SecurityEvent) => Number(event.id.split('-')[1]) % 33 === 0;
+  const it = await rig(context, (event) => (bad(event) ? { status: 'rejected', reason: `no ${event.id}` } : delivered));
+  for (let page = 0; page < 6; page += 1) await appendPage(it.spool, names('a', page * 100, page * 100 + 100));
+  await until(it.settledAll);
+  const dead = await it.dead();
+  assert.deepEqual(
+    sorted(dead.map(({ eventId }) => eventId)),
+    sorted(names('a', 0, 600).filter((id) => Number(id.split('-')[1]) % 33 === 0)),
+  );
+  for (const { reason, eventId, activity } of dead) {
+    assert.equal(reason, `no ${eventId}`);
+    assert.equal(Buffer.from(activity.raw).toString(), JSON.stringify(eventId));
+  }
+  assert.equal(it.got.length, 600 - dead.length);
+});
+
+test('a refusal of the whole batch is halved until the bad event stands alone', async (context) => {
+  const it = await rig(context, ({ id }) =>
+    id === 'a-77' || id === 'a-12' ? new BatchRefused(`bad data (${id})`) : delivered,
+  );
+  await appendPage(it.spool, names('a', 0, 200));
+  await until(it.settledAll);
+  assert.deepEqual(sorted((await it.dead()).map(({ eventId }) => eventId)), ['a-12', 'a-77']);
+  assert.deepEqual(sorted(it.got), sorted(names('a', 0, 200).filter((id) => id !== 'a-77' && id !== 'a-12')));
+});
+
+test('a batch that is too large is halved, and the size that passed is remembered', async (context) => {
+  const sizes: number[] = [];
+  const it = await rigWith(context, async (batch) => {
+    sizes.push(batch.length);
+    if (batch.length > 12) throw new BatchRefused('413', { tooLarge: true });
+    return batch.map(() => delivered);
+  });
+  for (let page = 0; page < 10; page += 1) await appendPage(it.spool, names('a', page * 50, page * 50 + 50));
+  await until(it.settledAll);
+  assert.equal((await it.dead()).length, 0);
+  assert.ok(sizes.filter((size) => size > 12).length < 20, `not every batch is tried at full size: ${sizes}`);
+});
+
+test('an outage holds everything, condemns nothing, and ends by itself', async (context) => {
+  let down = true;
+  const it = await rig(context, () => (down ? new Unavailable('503 Server is busy', { retryAfterMs: 20 }) : delivered));
+  await appendPage(it.spool, names('a', 0, 300));
+  await until(() => newsIn(it.news, 'sink_down').length >= 3);
+  assert.equal((await it.dead()).length, 0);
+  down = false;
+  await until(it.settledAll);
+  assert.deepEqual(sorted(it.got), sorted(names('a', 0, 300)));
+  assert.equal(it.opened(), 1);
+});
+
+test('Unavailable with reopen, and any other error, opens nothing anew or everything anew as they say', async (context) => {
+  const it = await rig(
+    context,
+    (_, attempt) =>
+      attempt === 1 ? new Unavailable('401', { reopen: true }) : attempt === 2 ? new TypeError('a bug') : delivered,
+    {
+      concurrency: 1,
+    },
+  );
+  await appendPage(it.spool, names('a', 0, 10));
+  await until(it.settledAll);
+  assert.equal(it.opened(), 2);
+  assert.equal(it.got.length, 10);
+});
+
+test('a wrong number of outcomes is never success', async (context) => {
+  let wrong = true;
+  const got: string[] = [];
+  const it = await rigWith(context, async (batch) => {
+    if (wrong) {
+      wrong = false;
+      return batch.slice(1).map(() => delivered);
+    }
+    got.push(...batch.map(({ id }) => id));
+    return batch.map(() => delivered);
+  });
+  await appendPage(it.spool, names('a', 0, 40));
+  await until(it.settledAll);
+  assert.deepEqual(sorted(got), sorted(names('a', 0, 40)));
+  assert.equal(it.opened(), 2);
+  assert.match(
+    JSON.stringify(newsIn(it.news, 'sink_down')),
+    /a bug in this sink: 40 events were sent, 39 outcomes came back/,
+  );
+});
+
+test('a sink that refuses everything buries nobody, and delivers all once it is mended', async (context) => {
+  let broken = true;
+  const it = await rig(context, () => (broken ? { status: 'rejected', reason: 'wrong mapping' } : delivered));
+  for (let page = 0; page < 10; page += 1) await appendPage(it.spool, names('a', page * 3, page * 3 + 3));
+  await until(() => newsIn(it.news, 'sink_suspected').length >= 2);
+  assert.equal((await it.dead()).length, 0);
+  broken = false;
+  await until(it.settledAll);
+  assert.deepEqual(sorted(it.got), sorted(names('a', 0, 30)));
+  assert.equal((await it.dead()).length, 0);
+});
+
+test('a long row of bad events is buried once an event behind them is accepted', async (context) => {
+  const it = await rig(context, ({ code }) => (code === 'bad' ? { status: 'rejected', reason: 'never' } : delivered));
+  await appendPage(it.spool, names('bad', 0, 120));
+  await appendPage(it.spool, names('good', 0, 60));
+  await until(it.settledAll);
+  assert.equal((await it.dead()).length, 120);
+  assert.equal(it.got.length, 60);
+});
+
+test('a single refused event with nothing behind it is believed after a while', async (context) => {
+  const it = await rig(context, () => ({ status: 'rejected', reason: 'never' }));
+  await appendPage(it.spool, ['a-1']);
+  await until(it.settledAll);
+  assert.deepEqual(
+    (await it.dead()).map(({ reason }) => reason),
+    ['never'],
+  );
+});
+
+test('an event that is put off does not hold the others, and is delivered when the SIEM takes it', async (context) => {
+  let full = true;
+  const it = await rig(context, ({ id }) => (full && id === 'a-5' ? { status: 'retry', reason: '429' } : delivered));
+  for (let page = 0; page < 10; page += 1) await appendPage(it.spool, names('a', page * 50, page * 50 + 50));
+  await until(() => it.got.length === 499);
+  assert.deepEqual(await it.spool.cursor('one'), { page: 1, index: 5 });
+  full = false;
+  await until(it.settledAll);
+  assert.equal(it.got.at(-1), 'a-5');
+});
+
+test('unsent events are sent again at once; a sink that never sends any is paused', async (context) => {
+  const it = await rig(context, (_, attempt) => (attempt === 1 ? { status: 'unsent' } : delivered));
+  await appendPage(it.spool, names('a', 0, 100));
+  await until(it.settledAll);
+  assert.equal(newsIn(it.news, 'sink_down').length, 0);
+  const never = await rig(context, (_, attempt) => (attempt < 5 ? { status: 'unsent' } : delivered), {
+    concurrency: 1,
+  });
+  await appendPage(never.spool, names('a', 0, 10));
+  await until(never.settledAll);
+  assert.ok(newsIn(never.news, 'sink_down').length >= 3);
+});
+
+test('filtered events are counted, never sent, and move the cursor alone', async (context) => {
+  const it = await rig(context, () => delivered, { selects: ({ code }) => code === 'yes' });
+  await appendPage(it.spool, names('no', 0, 20));
+  await appendPage(it.spool, [...names('yes', 0, 5), ...names('no', 20, 25)]);
+  await until(it.settledAll);
+  assert.equal(it.got.length, 5);
+  const report = (await it.spool.report()).sinks[0];
+  assert.deepEqual([report?.delivered, report?.filtered], [5, 25]);
+});
+
+test('a commit that fails is repeated; the events are not sent again', async (context) => {
+  let failures = 3;
+  const wrap = (spool: Spool): Spool =>
+    new Proxy(spool, {
+      get(target, key) {
+        const value = Reflect.get(target, key) as unknown;
+        if (typeof value !== 'function') return value;
+        if (key !== 'commit') return value.bind(target);
+        return async (...parameters: Parameters<Spool['commit']>) => {
+          if (failures-- > 0) throw new Error('disk full');
+          return target.commit(...parameters);
+        };
+      },
+    });
+  const it = await rig(context, () => delivered, { wrap });
+  await appendPage(it.spool, names('a', 0, 100));
+  await until(it.settledAll);
+  assert.deepEqual(sorted(it.got), sorted(names('a', 0, 100)));
+  assert.equal(newsIn(it.news, 'spool_error').length, 3);
+});
+
+test('stopped in the middle and started again: nothing is missing', async (context) => {
+  const path = folder(context);
+  const seen = new Set<string>();
+  const take = ({ id }: SecurityEvent) => {
+    seen.add(id);
+    return delivered;
+  };
+  const spool = newSpool(path);
+  await spool.start([{ name: 'one', start: 'earliest' }], ['verify/siem']);
+  for (let page = 0; page < 40; page += 1) await appendPage(spool, names('a', page * 50, page * 50 + 50));
+  for (let round = 0; round < 10 && seen.size < 2_000; round += 1) {
+    const it = await rig(context, take, { spool, maxEvents: 20 });
+    await until(() => it.got.length >= 150 || seen.size === 2_000);
+    await (round % 2 ? it.stop() : it.abort());
+  }
+  const last = await rig(context, take, { spool });
+  await until(last.settledAll);
+  assert.equal(seen.size, 2_000);
+});
+
+test('dead letters are delivered by an order, keep their place where they are refused again, and can be discarded', async (context) => {
+  let refuses = /./;
+  const it = await rig(context, ({ id }) =>
+    id.startsWith('good') || !refuses.test(id) ? delivered : { status: 'rejected', reason: `refused by ${refuses}` },
+  );
+  await appendPage(it.spool, [...names('bad', 0, 60), ...names('good', 0, 60)]);
+  await until(it.settledAll);
+  assert.equal((await it.dead()).length, 60);
+  refuses = /[05]$/;
+  await it.spool.order({ kind: 'revive', sink: 'one', filter: {} });
+  await until(async () => (await it.spool.orders('one')).length === 0);
+  const left = await it.dead();
+  assert.deepEqual(
+    sorted(left.map(({ eventId }) => eventId)),
+    sorted(names('bad', 0, 60).filter((id) => /[05]$/.test(id))),
+  );
+  for (const { reason } of left) assert.equal(reason, 'refused by /[05]$/');
+  await it.spool.order({ kind: 'discard', sink: 'one', filter: { reason: 'REFUSED BY' } });
+  await until(async () => (await it.dead()).length === 0);
+  const report = (await it.spool.report()).sinks[0];
+  assert.deepEqual([report?.delivered, report?.deadLetters], [108, 0]);
+});
+
+test('a limit holds the pace', async (context) => {
+  const it = await rig(context, () => delivered, { limit: 200, maxEvents: 20 });
+  const from = performance.now();
+  await appendPage(it.spool, names('a', 0, 100));
+  await until(it.settledAll);
+  assert.ok(performance.now() - from >= 350, 'the fifth batch of 20 at 200/s starts after 400 ms');
+});
+
+test('a sink that cannot be opened is tried until it can', async (context) => {
+  let failures = 3;
+  const it = await rig(context, () => delivered, {
+    open: async () => {
+      if (failures-- > 0) throw new Unavailable('connect ECONNREFUSED');
+    },
+  });
+  await appendPage(it.spool, names('a', 0, 10));
+  await until(it.settledAll);
+  assert.equal(it.opened(), 4);
+  assert.deepEqual(
+    it.news.flatMap(({ what }) => (what === 'sink_up' || what === 'sink_down' ? what : [])).slice(0, 4),
+    ['sink_down', 'sink_down', 'sink_down', 'sink_up'],
+  );
+});
