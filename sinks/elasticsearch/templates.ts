@@ -1,0 +1,131 @@
+/** The bodies of what `install` puts into Elasticsearch. Pure. */
+import ecsFields from './content/ecs-fields.json' with { type: 'json' };
+import pipeline from './content/pipeline.json' with { type: 'json' };
+import vendorFields from './content/vendor-fields.json' with { type: 'json' };
+import { type Dataset, dataStream } from './encode.ts';
+
+/** Raised with every change of the content. An installed copy with a higher one is left alone. */
+export const CONTENT_VERSION = 1;
+export const MANAGED_BY = 'mosaic-siem-forwarder';
+const META = { managed_by: MANAGED_BY, version: CONTENT_VERSION };
+
+export const templateName = (dataset: Dataset) => `transmit_security.${dataset}`;
+export const pipelineName = (dataset: Dataset) => `transmit_security.${dataset}-pipeline`;
+export const mappingsName = (dataset: Dataset) => `transmit_security.${dataset}-mappings`;
+const customName = (dataset: Dataset) => `transmit_security.${dataset}-custom`;
+
+/** The parts of Elasticsearch's own logs template. Order decides: ours stands before the dynamic rules of ecs@mappings. */
+const BEFORE = ['logs@mappings', 'logs@settings'];
+const BEHIND = ['ecs@mappings'];
+const ELASTIC_COMPONENTS: readonly string[] = [...BEFORE, ...BEHIND];
+
+/** What this server can do; undefined means all that a current one can. */
+export interface Abilities {
+  readonly components: ReadonlySet<string> | undefined;
+  readonly processors: ReadonlySet<string> | undefined;
+  readonly failureStore: boolean;
+}
+
+export interface Content {
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What was left out for this server. */
+  readonly note?: string;
+}
+
+/** Without the kinds of processor that the server lacks; nothing where none is left. */
+export function pipelineContent({ processors }: Abilities): Content | undefined {
+  const kind = (processor: object) => Object.keys(processor)[0] ?? '';
+  const has = (processor: object) => !processors || processors.has(kind(processor));
+  const kept = pipeline.processors.filter(has);
+  const onFailure = pipeline.on_failure.filter(has);
+  if (!kept.some((processor) => kind(processor) !== 'rename')) return undefined;
+  const missing = new Set(pipeline.processors.filter((processor) => !has(processor)).map(kind));
+  const { description } = pipeline;
+  const body = { description, processors: kept, ...(onFailure.length > 0 && { on_failure: onFailure }), _meta: META };
+  return { body, ...noteOn('processors', missing) };
+}
+
+export function mappingsContent(dataset: Dataset, { components }: Abilities): Content {
+  const ours = `transmit_security.${dataset}.`;
+  const vendor = Object.entries(vendorFields).filter(([name]) => name.startsWith(ours));
+  const fields = [...Object.entries(ecsFields), ...vendor.map(([name, type]) => [name, ofType(type)] as const)];
+  const plain = components !== undefined && !components.has('ecs@mappings');
+  const properties = nest(plain ? [...fields, ...DATA_STREAM].map(([name, field]) => [name, coreType(field)]) : fields);
+  const body = { template: { mappings: { properties } }, _meta: META };
+  return {
+    body,
+    ...(plain && { note: 'with keyword and text for wildcard and match_only_text, which came with ecs@mappings' }),
+  };
+}
+
+export function templateContent(dataset: Dataset, abilities: Abilities): Content {
+  const has = (name: string) => abilities.components?.has(name) ?? true;
+  const missing = ELASTIC_COMPONENTS.filter((name) => !has(name));
+  const named = pipelineContent(abilities) && { settings: { index: { default_pipeline: pipelineName(dataset) } } };
+  const body = {
+    index_patterns: [dataStream(dataset, '*')],
+    priority: 500,
+    data_stream: {},
+    composed_of: [...BEFORE.filter(has), mappingsName(dataset), ...BEHIND.filter(has), customName(dataset)],
+    ignore_missing_component_templates: [customName(dataset)],
+    template: {
+      ...named,
+      ...(abilities.failureStore && { data_stream_options: { failure_store: { enabled: true } } }),
+    },
+    _meta: META,
+  };
+  const left = [...missing, ...(named ? [] : ['a pipeline']), ...(abilities.failureStore ? [] : ['the failure store'])];
+  return { body, ...noteOn('parts', left) };
+}
+
+function noteOn(what: string, missing: Iterable<string>): { note?: string } {
+  const names = [...missing];
+  return names.length > 0 ? { note: `without the ${what} that this server lacks: ${names.join(', ')}` } : {};
+}
+
+interface Field {
+  readonly type: string;
+  readonly ignore_above?: number;
+  readonly fields?: Readonly<Record<string, Field>>;
+}
+
+/** Longer strings are kept but not indexed: without a limit, one over 32,766 bytes would have its whole event refused. */
+function ofType(type: string): Field {
+  return type === 'keyword' || type === 'flattened' ? { type, ignore_above: 1024 } : { type };
+}
+
+const DATA_STREAM = ['type', 'dataset', 'namespace'].map((part) => [`data_stream.${part}`, ofType('keyword')] as const);
+
+/** The nearest type for a server that has only the core of Elasticsearch. */
+function coreType(field: Field): Field {
+  const fields = field.fields && Object.entries(field.fields).map(([name, inner]) => [name, coreType(inner)] as const);
+  if (field.type === 'match_only_text') return { type: 'text' };
+  return {
+    ...field,
+    ...(field.type === 'wildcard' && ofType('keyword')),
+    ...(fields && { fields: Object.fromEntries(fields) }),
+  };
+}
+
+interface Properties {
+  [name: string]: Field | { properties: Properties };
+}
+
+/** `source.ip` as `{ source: { properties: { ip: … } } }`. */
+function nest(fields: readonly (readonly [string, Field])[]): Properties {
+  const root: Properties = {};
+  for (const [path, field] of fields) {
+    const parents = path.split('.');
+    const leaf = parents.pop() ?? path;
+    parents.reduce(propertiesOf, root)[leaf] = field;
+  }
+  return root;
+}
+
+function propertiesOf(parent: Properties, name: string): Properties {
+  const found = parent[name];
+  if (found && 'properties' in found) return found.properties;
+  const properties: Properties = {};
+  parent[name] = { properties };
+  return properties;
+}
