@@ -1,0 +1,71 @@
+/** Everything of the simulated Elasticsearch but `_bulk`: what it is, what a key may do, templates and pipelines. */
+import { type Asked, type Holdings, problem, type Reply } from './elasticsearch.ts';
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Component templates that come with the server. */
+const BUILT_IN = ['logs@mappings', 'logs@settings', 'ecs@mappings'];
+const PROCESSORS = ['append', 'geoip', 'pipeline', 'remove', 'rename', 'set', 'user_agent'];
+const KINDS = ['_ingest/pipeline', '_component_template', '_index_template'];
+
+export function catalogue(asked: Asked, held: Holdings): Reply {
+  const { method, path } = asked;
+  if (path === '/')
+    return ok({ name: 'simulated', cluster_name: 'simulated', version: { number: held.dials.version } });
+  if (path === '/_nodes/ingest')
+    return ok({ nodes: { one: { ingest: { processors: PROCESSORS.map((type) => ({ type })) } } } });
+  if (path === '/_security/user/_has_privileges') return ok(privileges(asked));
+  if (path === '/_component_template')
+    return ok({ component_templates: componentNames(held).map((name) => ({ name })) });
+  const [, kind = '', name = ''] = /^\/(.+)\/([^/]+)$/.exec(path) ?? [];
+  if (!KINDS.includes(kind))
+    return { status: 400, body: { error: `no handler found for uri [${path}] and method [${method}]` } };
+  if (method === 'PUT') return put(path, kind, JSON.parse(asked.body) as Body, held);
+  const body = held.installed.get(path);
+  return body === undefined ? missing(kind, name) : ok(wrapped(kind, name, body));
+}
+
+function ok(body: unknown): Reply {
+  return { status: 200, body };
+}
+
+function missing(kind: string, name: string): Reply {
+  if (kind === '_ingest/pipeline') return { status: 404, body: {} };
+  return problem(404, 'resource_not_found_exception', `template matching [${name}] not found`);
+}
+
+function wrapped(kind: string, name: string, body: unknown): Body {
+  if (kind === '_ingest/pipeline') return { [name]: body };
+  const inner = kind.slice(1);
+  return { [`${inner}s`]: [{ name, [inner]: body }] };
+}
+
+/** As the real server, an index template may only name what is there, unless it says that it may be missing. */
+function put(path: string, kind: string, body: Body, held: Holdings): Reply {
+  const { composed_of: parts = [], ignore_missing_component_templates: optional = [] } = body as {
+    composed_of?: readonly string[];
+    ignore_missing_component_templates?: readonly string[];
+  };
+  const there = componentNames(held);
+  const absent = parts.filter((part) => !there.includes(part) && !optional.includes(part));
+  if (absent.length > 0)
+    return problem(400, 'invalid_index_template_exception', `specifies missing component templates ${absent}`);
+  if (kind === '_ingest/pipeline' && !Array.isArray(body['processors']))
+    return problem(400, 'parse_exception', '[processors] required property is missing');
+  held.installed.set(path, body);
+  return ok({ acknowledged: true });
+}
+
+function componentNames(held: Holdings): readonly string[] {
+  const prefix = '/_component_template/';
+  const put = [...held.installed.keys()].filter((path) => path.startsWith(prefix));
+  return [...BUILT_IN, ...put.map((path) => path.slice(prefix.length))];
+}
+
+function privileges({ body }: Asked): Body {
+  const { index = [] } = JSON.parse(body) as { index?: readonly { names: string[]; privileges: string[] }[] };
+  const granted = index.flatMap(({ names, privileges: asked }) =>
+    names.map((name) => [name, Object.fromEntries(asked.map((privilege) => [privilege, true]))] as const),
+  );
+  return { username: 'simulated', has_all_requested: true, index: Object.fromEntries(granted) };
+}
