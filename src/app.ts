@@ -1,0 +1,108 @@
+import type { Config } from './config.ts';
+import { countActivities } from './elements.ts';
+import { createLog, type Log } from './log.ts';
+import { type Loops, startLoops } from './loops.ts';
+import { createMetrics } from './metrics.ts';
+import type { Tell } from './news.ts';
+import { lockSpool, openSpool } from './spool.ts';
+import { createState, type StatusState } from './state.ts';
+import { type StatusServer, startStatus } from './status.ts';
+import type { SecurityEvent, Spool, SpoolStart } from './types.ts';
+
+/** The running daemon. */
+export interface App {
+  /** Of the status page; undefined where it is switched off. */
+  readonly url: string | undefined;
+  /** Resolves once everything is stored, told and closed. */
+  readonly ended: Promise<void>;
+  /** The first time: finish what is in flight. The second time: end at once; the next start counts a possible gap. */
+  stop(): void;
+  /** Open log and file outputs anew. */
+  reopen(): void;
+}
+
+/** Opens the spool, says what the start found, and lets both loops run until `stop`. */
+export async function startApp(config: Config, version: string): Promise<App> {
+  const lock = lockSpool(config.spool.path);
+  try {
+    const spool = openSpool({ ...config.spool, count: countActivities });
+    return await runOn(config, version, spool, () => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function runOn(config: Config, version: string, spool: Spool, release: () => void): Promise<App> {
+  const streams = config.mosaic.streams.map(({ name }) => name);
+  const sinks = config.sinks.map(({ name }) => name);
+  const waiting = async (sink: string) => (await spool.report()).sinks.find((each) => each.sink === sink)?.waiting;
+  const log = createLog({ ...config.log, secrets: () => config.secrets(), waiting });
+  const state = createState({ version, streams, sinks });
+  const metrics = createMetrics({ streams, sinks, refresh: () => spool.report() });
+  const tell: Tell = (news) => {
+    log.tell(news);
+    state.tell(news);
+    metrics.tell(news);
+  };
+  sayStart(log, config, version, await spool.start(config.sinks, streams));
+  state.spoolOpened();
+  const server =
+    config.status && (await startStatus({ listen: config.status, state, metrics, report: () => spool.report() }));
+  if (server) log.info(`status page at ${server.url}`);
+  const loops = startLoops({ config, spool, log, tell, version, seen: (events) => showRecent(state, events) });
+  return control(loops, { spool, log, server, release });
+}
+
+interface Parts {
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly server: StatusServer | undefined;
+  release(): void;
+}
+
+function control(loops: Loops, { spool, log, server, release }: Parts): App {
+  let stops = 0;
+  const close = async () => {
+    await server?.close();
+    await spool.close(stops < 2);
+    release();
+    log.info(stops < 2 ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
+    await log.close();
+  };
+  return {
+    url: server?.url,
+    ended: loops.ended.then(close),
+    stop: () => {
+      stops += 1;
+      if (stops === 1) log.info('stopping: what is in flight is finished');
+      if (stops === 1) loops.stop();
+      else loops.abort();
+    },
+    reopen: () => {
+      log.reopen();
+      void loops.reopen();
+    },
+  };
+}
+
+function sayStart(log: Log, config: Config, version: string, start: SpoolStart): void {
+  const sinks = config.sinks.map(({ name, definition }) => `${name} (${definition.type})`).join(', ');
+  log.info(`mosaic-siem ${version} starts: ${config.mosaic.streams.map(({ name }) => name).join(', ')} to ${sinks}`);
+  for (const warning of config.warnings) log.warn(warning);
+  for (const sink of start.newSinks) log.info(`sink ${sink} is new`);
+  for (const { name, deadLetters } of start.goneSinks) {
+    log.warn(
+      `sink ${name} is no longer configured: its place in the spool and ${deadLetters} dead letters are kept; "was: ${name}" hands them to a new name`,
+    );
+  }
+  if (start.uncleanStop) log.warn('the last run did not stop cleanly: a possible gap is counted for each stream');
+}
+
+const SHOWN = 20;
+
+function showRecent(state: StatusState, events: readonly SecurityEvent[]): void {
+  for (const { id, code, severity, source, document } of events.slice(-SHOWN)) {
+    state.recent({ id, code, severity, stream: source.stream, time: new Date(document['@timestamp']) });
+  }
+}

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SpoolReader } from '../spool.ts';
+import type { Order } from '../types.ts';
+import { decimal } from '../words.ts';
+import { jsonLine, print, remark } from './print.ts';
+
+const LOOK_EVERY_MS = 250;
+/** A running process looks for orders every half second. */
+const GRACE_MS = 3_000;
+
+/**
+ * Prints what became of each order. While a process runs it waits until all are done; while none does it waits for nothing;
+ * while that is unknown it gives a process 3 s to take them up.
+ */
+export async function followOrders(
+  reader: Pick<SpoolReader, 'orders'>,
+  ids: readonly number[],
+  { running, json }: { readonly running: 'yes' | 'no' | 'unknown'; readonly json: boolean },
+): Promise<void> {
+  const from = performance.now();
+  let orders = await pick(reader, ids);
+  let said = '';
+  const taken = () => orders.some((order) => order.finishedAt || order.after > 0 || handled(order) > 0);
+  const goOn = () => running === 'yes' || (running === 'unknown' && (taken() || performance.now() - from < GRACE_MS));
+  while (orders.some(({ finishedAt }) => !finishedAt) && goOn()) {
+    await sleep(LOOK_EVERY_MS);
+    orders = await pick(reader, ids);
+    const progress = orders.map((order) => `${order.sink} ${handled(order)}`).join(', ');
+    if (process.stderr.isTTY && progress !== said) remark(`handled so far: ${progress}`);
+    said = progress;
+  }
+  for (const order of orders) print(json ? jsonLine(rowOf(order)) : sentence(order));
+}
+
+async function pick(reader: Pick<SpoolReader, 'orders'>, ids: readonly number[]): Promise<Order[]> {
+  return (await reader.orders()).filter(({ id }) => ids.includes(id));
+}
+
+function handled({ delivered, refused, discarded }: Order): number {
+  return delivered + refused + discarded;
+}
+
+function rowOf({ id, kind, sink, createdAt, finishedAt, delivered, refused, discarded }: Order) {
+  const times = { created_at: createdAt.toISOString(), finished_at: finishedAt?.toISOString() ?? null };
+  return { order: id, kind: kind === 'revive' ? 'replay' : kind, sink, ...times, delivered, refused, discarded };
+}
+
+function sentence(order: Order): string {
+  const { id, kind, sink, delivered, refused, discarded, finishedAt } = order;
+  const name = `order ${id} for sink ${sink}`;
+  if (!finishedAt)
+    return `${name}: the running process does it, or the next one; \`mosaic-siem status\` shows the dead letters left`;
+  if (kind === 'discard') return `${name} is done: ${decimal(discarded)} discarded`;
+  const why = refused > 0 ? `; why: mosaic-siem dead-letters list --sink ${sink}` : '';
+  return `${name} is done: ${decimal(delivered)} delivered, ${decimal(refused)} refused again${why}`;
+}

@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { sinks } from '../../sinks/index.ts';
+import { loadConfig } from '../config.ts';
+import { mosaicOptions } from '../loops.ts';
+import { mosaicClient } from '../mosaic.ts';
+import { Failure, paint } from '../terminal.ts';
+import { configOption } from './options.ts';
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('starts collecting and creates the configured streams in Mosaic; safe to repeat')
+    .addOption(configOption())
+    .option('--json', 'one object a line')
+    .addHelpText('after', '\nExample:\n  mosaic-siem setup --config forwarder.yaml')
+    .action(async (options: { config?: string; json?: boolean }) => {
+      const config = await loadConfig(options.config, sinks);
+      const client = mosaicClient(mosaicOptions(config));
+      let failed = 0;
+      try {
+        for await (const step of client.setup(config.mosaic.streams, new AbortController().signal)) {
+          const good = step.result === 'created' || step.result === 'exists';
+          if (!good) failed += 1;
+          const line = `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${step.step}  ${step.detail}`;
+          process.stdout.write(`${options.json ? JSON.stringify(step) : line.trimEnd()}\n`);
+        }
+      } finally {
+        await client.close();
+      }
+      if (failed > 0)
+        throw new Failure(`${failed} of the steps above failed; what succeeded stays, and setup may be repeated`);
+    });
+}

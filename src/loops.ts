@@ -1,0 +1,133 @@
+import { collect } from './collect.ts';
+import type { Config, SinkConfig } from './config.ts';
+import { countActivities, isEmptyAnswer } from './elements.ts';
+import { type Forwarder, forward } from './forward.ts';
+import type { Log } from './log.ts';
+import { mosaicClient } from './mosaic.ts';
+import type { Tell } from './news.ts';
+import { normalizer } from './normalize.ts';
+import { selector } from './select.ts';
+import type { SinkContext } from './sink.ts';
+import type { Normalize, Page, SecurityEvent, Spool } from './types.ts';
+
+export interface LoopsOptions {
+  readonly config: Config;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly tell: Tell;
+  readonly version: string;
+  /** Each page's events, once, as they are first mapped. */
+  readonly seen: (events: readonly SecurityEvent[]) => void;
+}
+export interface Loops {
+  /** Resolves once both loops of everything have ended. */
+  readonly ended: Promise<void>;
+  /** Finish what is in flight, as far as `shutdown_timeout` lets the sinks. */
+  stop(): void;
+  /** End at once. */
+  abort(): void;
+  /** SIGUSR2: open files anew. */
+  reopen(): Promise<void>;
+}
+
+const TRIM_EVERY_MS = 30_000;
+
+/** The two loops, once per stream and once per sink, around one spool that has been started. */
+export function startLoops(options: LoopsOptions): Loops {
+  const { config, spool, tell } = options;
+  const stop = new AbortController();
+  const abort = new AbortController();
+  const late = new AbortController();
+  const forwarders = startSinks(options, { stop: stop.signal, abort: AbortSignal.any([abort.signal, late.signal]) });
+  const client = mosaicClient(mosaicOptions(config));
+  const collectors = config.mosaic.streams.map((stream) =>
+    collect(
+      {
+        spool,
+        tell,
+        count: countActivities,
+        isEmpty: isEmptyAnswer,
+        collect: (call, signal) => client.collect(call, signal),
+      },
+      { ...stream, maxAnswerSize: config.mosaic.maxAnswerSize },
+      { stop: stop.signal, abort: abort.signal },
+    ),
+  );
+  const trimming = setInterval(() => void spool.trim().catch(() => undefined), TRIM_EVERY_MS);
+  const lateTimer = () =>
+    setTimeout(() => late.abort(new Error('shutdown_timeout is over')), config.shutdownTimeoutMs).unref();
+  const ended = Promise.all([...collectors, ...forwarders.map((forwarder) => forwarder.ended)]).then(async () => {
+    clearInterval(trimming);
+    await client.close();
+  });
+  return {
+    ended,
+    stop: () => {
+      stop.abort(new Error('stopping'));
+      lateTimer();
+    },
+    abort: () => {
+      stop.abort(new Error('stopping at once'));
+      abort.abort(new Error('stopping at once'));
+    },
+    reopen: async () => void (await Promise.allSettled(forwarders.map((forwarder) => forwarder.reopen()))),
+  };
+}
+
+function startSinks(options: LoopsOptions, signals: { stop: AbortSignal; abort: AbortSignal }): Forwarder[] {
+  const { config, spool, tell } = options;
+  const normalize = shared(normalizer(config.events), options.seen);
+  return config.sinks.map((sink) =>
+    forward(
+      { spool, normalize, tell, clock: () => performance.now() },
+      {
+        ...sink,
+        selects: selector(sink.only, sink.except),
+        open: async (signal) => sink.definition.open(sink.options() as never, sinkContext(sink, options), signal),
+      },
+      signals,
+    ),
+  );
+}
+
+interface Telling {
+  readonly version: string;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
+export function sinkContext(sink: SinkConfig, options: Telling): SinkContext {
+  return {
+    name: sink.name,
+    timeoutMs: sink.timeoutMs,
+    tls: sink.tls,
+    proxy: sink.proxy,
+    version: options.version,
+    log: (level, message) => options.log[level](`sink ${sink.name}: ${message}`),
+  };
+}
+
+export function mosaicOptions(config: Config): Parameters<typeof mosaicClient>[0] {
+  const { mosaic } = config;
+  return { ...mosaic, http: { tls: mosaic.tls, proxy: mosaic.proxy } };
+}
+
+const SHARED_PAGES = 4;
+
+/** Sinks at the head of the log share one normalized page; a sink that is behind maps its own. */
+function shared(normalize: Normalize, seen: LoopsOptions['seen']): Normalize {
+  let last = 0;
+  const pages = new Map<number, readonly SecurityEvent[]>();
+  return {
+    one: normalize.one,
+    page(page: Page) {
+      const known = pages.get(page.number);
+      if (known) return known;
+      const events = normalize.page(page);
+      if (page.number > last) seen(events);
+      last = Math.max(last, page.number);
+      if (page.number > last - SHARED_PAGES) pages.set(page.number, events);
+      for (const number of pages.keys()) if (number <= last - SHARED_PAGES) pages.delete(number);
+      return events;
+    },
+  };
+}
