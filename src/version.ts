@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** The version of this program, from its package.json, which lies one folder up in the source and two in the compiled form. */
+/** A file of this package, from its top folder, which is one folder up in the source and two in the compiled form. */
+export function packageFile(name: string): URL {
+  const top = ['../', '../../'].find((place) => existsSync(new URL(`${place}package.json`, import.meta.url)));
+  return new URL(`${top ?? '../'}${name}`, import.meta.url);
+}
+
 export function readVersion(): string {
-  const places = ['../package.json', '../../package.json'].map((place) => new URL(place, import.meta.url));
-  const file = places.find((place) => existsSync(place));
-  return file ? (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version : 'unknown';
+  return (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 }
