@@ -93,7 +93,7 @@ async function play(world: World, config: Config, rate: number): Promise<void> {
   endWith(app);
   print(`status page: ${reachable(app.url ?? '')}   (Ctrl+C ends the demo)`);
   print('Activities of a simulated Mosaic, on their way to a simulated Splunk, Elasticsearch and syslog receiver:');
-  const source = activitySource({ rate, startAt: Date.now() - (AT_ONCE / rate) * 1000 });
+  const source = activitySource({ rate, underWay: 6, forged: 0.5, startAt: Date.now() - (AT_ONCE / rate) * 1000 });
   world.mosaic.enqueue(STREAM, source.take(AT_ONCE));
   world.mosaic.flow(STREAM, rate, source);
   const counting = setInterval(() => print(counts(world)), COUNT_EVERY_MS);

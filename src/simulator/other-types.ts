@@ -4,7 +4,7 @@ import type { Random } from './random.ts';
 import { type Script, type Step, verification } from './verification.ts';
 
 /** What the subjects of each stream type do. */
-export const SCRIPTS: Readonly<Record<StreamType, (random: Random) => Script>> = {
+export const SCRIPTS: Readonly<Record<StreamType, (random: Random, forgedShare?: number) => Script>> = {
   verify: verification,
   cis: (random) => visit(random, login(random)),
   admin: (random) => visit(random, administration(random)),

@@ -19,6 +19,10 @@ export interface SourceOptions {
   readonly startAt?: number;
   /** Activities per second of simulated time. Default 50. */
   readonly rate?: number;
+  /** Applicants at the same time. Default 40. */
+  readonly underWay?: number;
+  /** The share of applicants with forged documents, of whom about half are rejected. Default 0.06. */
+  readonly forged?: number;
   /** How Mosaic spells them; default: each session in one of the three. */
   readonly spelling?: Spelling;
 }
@@ -29,11 +33,9 @@ export interface ActivitySource {
   take(count: number): SimulatedActivity[];
 }
 
-const UNDER_WAY = 40;
-
 /** People who verify their identity side by side, one activity at a time. */
 export function activitySource(options: SourceOptions = {}): ActivitySource {
-  const { type = 'verify', seed = randomInt(2 ** 31), startAt = Date.now(), rate = 50 } = options;
+  const { type = 'verify', seed = randomInt(2 ** 31), startAt = Date.now(), rate = 50, underWay: most = 40 } = options;
   const random = randomFrom(seed);
   const sessions = sessionMaker(
     random,
@@ -46,7 +48,7 @@ export function activitySource(options: SourceOptions = {}): ActivitySource {
 
   function next(at?: number): SimulatedActivity {
     clock += (-Math.log(1 - random.next()) * 1000) / rate;
-    if (underWay.length === 0 || (underWay.length < UNDER_WAY && random.chance(0.2))) underWay.push(sessions());
+    if (underWay.length === 0 || (underWay.length < most && random.chance(0.2))) underWay.push(sessions());
     const place = Math.floor(random.next() * underWay.length);
     const session = underWay[place] as Session;
     const activity = advance(session, Math.floor(at ?? clock), type);
@@ -69,7 +71,7 @@ function sessionMaker(random: Random, type: StreamType, world: Buffer, options: 
   let made = 0;
   return () => {
     made += 1;
-    const script = SCRIPTS[type](random);
+    const script = SCRIPTS[type](random, options.forged);
     // Unique by construction: the run's part, then a count that is only shuffled, then decoration.
     const count = base62((made * 389_017_033) % 62 ** 5, 5);
     const subject = {

@@ -22,9 +22,9 @@ export interface Script {
 }
 
 /** One verification session of an applicant; now and then a visit of staff. */
-export function verification(random: Random): Script {
+export function verification(random: Random, forgedShare = 0.06): Script {
   if (random.chance(0.01)) return staffVisit(random);
-  const forged = random.chance(0.06);
+  const forged = random.chance(forgedShare);
   const device = forged ? forgedDevice(random) : newDevice(random);
   const ip = forged ? hotAddress(random) : newAddress(random);
   const steps: Step[] = [{ activity: 'session_created' }];
