@@ -1,0 +1,64 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const STREAM = 'verify/bench';
+
+/** What the orchestrator tells its children. */
+export type Order =
+  | { readonly do: 'fill'; readonly count: number }
+  | { readonly do: 'pace'; readonly perSecond: number }
+  | { readonly do: 'rest' }
+  | { readonly do: 'open'; readonly open: boolean }
+  | { readonly do: 'report' };
+
+/** [epoch ms, how many] in order of time. */
+export type Times = readonly (readonly [number, number])[];
+
+export interface Child<Hello> {
+  readonly process: ChildProcess;
+  readonly hello: Hello;
+  tell(order: Order): void;
+  ask<Reply>(): Promise<Reply>;
+}
+
+export async function startChild<Hello>(name: string): Promise<Child<Hello>> {
+  const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)));
+  const [hello] = (await once(child, 'message')) as [Hello];
+  return {
+    process: child,
+    hello,
+    tell: (order) => child.send(order),
+    async ask<Reply>() {
+      const reply = once(child, 'message');
+      child.send({ do: 'report' } satisfies Order);
+      return (await reply)[0] as Reply;
+    },
+  };
+}
+
+export function startForwarder(config: string): ChildProcess {
+  const launcher = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
+  return spawn(process.execPath, [launcher, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+export function startPump(parameters: readonly string[]): ChildProcess {
+  return fork(fileURLToPath(new URL('pump.ts', import.meta.url)), parameters);
+}
+
+export interface Use {
+  /** User and system time of the whole process, in seconds. */
+  readonly cpuSeconds: number;
+  /** Bytes; the highest so far. */
+  readonly peakRss: number;
+}
+
+/** From /proc (Linux), of a process that runs. */
+export function useOf(child: ChildProcess): Use {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
+  return { cpuSeconds: ticks / 100, peakRss: Number(peak?.[1] ?? 0) * 1024 };
+}
