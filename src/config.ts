@@ -3,11 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { checkUrl, endWarnings, isLoopback } from './config-ends.ts';
 import { unknownKey, validate } from './config-issues.ts';
 import { secretsIn } from './config-json-schema.ts';
-import { ConfigMistakes } from './config-mistakes.ts';
+import { ConfigMistakes, didYouMean } from './config-mistakes.ts';
 import { type MosaicConfig, readMosaic } from './config-mosaic.ts';
 import * as schema from './config-schema.ts';
 import { readSinks, type SinkConfig } from './config-sinks.ts';
 import { ConfigTree, isPlainMap } from './config-tree.ts';
+import { droppableFields, isDroppable, isNeeded } from './drop.ts';
 import { type Outside, reasonOf } from './interpolate.ts';
 import { Failure } from './terminal.ts';
 import type { Severity } from './types.ts';
@@ -131,6 +132,7 @@ function readRest(
 ): Rest | undefined {
   const spool = validate(tree, ['spool'], schema.spool, raw['spool']);
   const events = validate(tree, ['events'], schema.events, raw['events']);
+  checkDrop(tree, raw['events']);
   const status = readStatus(tree, raw['status']);
   const shutdownTimeoutMs = validate(tree, ['shutdown_timeout'], schema.shutdownTimeout, raw['shutdown_timeout']);
   const log = readLog(tree, raw['log'], warnings);
@@ -154,6 +156,18 @@ function readRest(
     shutdownTimeoutMs,
     log,
   };
+}
+
+/** A misspelt field would leave with every event, and nobody would see it. */
+function checkDrop(tree: ConfigTree, events: unknown): void {
+  const names = isPlainMap(events) && Array.isArray(events['drop']) ? events['drop'] : [];
+  for (const [index, name] of names.entries()) {
+    if (typeof name !== 'string' || name === '' || isDroppable(name)) continue;
+    const at = ['events', 'drop', index];
+    const hint = tree.fromOutside(at).length === 0 ? didYouMean(name, droppableFields()) : '';
+    const no = `is no field that can be left out, as source.ip, idv.session_id or the name of a parameter are${hint}`;
+    tree.tell(at, isNeeded(name) ? 'must stay: without it a document is no event' : no);
+  }
 }
 
 function readStatus(tree: ConfigTree, raw: unknown): StatusConfig | 'off' | undefined {

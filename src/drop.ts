@@ -16,6 +16,11 @@ const OTHER_FIELDS = new Set(
    observer.product observer.type error error.type error.message`.split(/\s+/),
 );
 
+/** Whether a name in `drop` may never be honoured. */
+export function isNeeded(name: string): boolean {
+  return NEEDED.test(name.replace(/\.\*$/, ''));
+}
+
 /** Whether a name in `drop` can be honoured: an unlisted name without dots is taken as a parameter of any activity. */
 export function isDroppable(name: string): boolean {
   const bare = name.replace(/\.\*$/, '');
@@ -25,6 +30,13 @@ export function isDroppable(name: string): boolean {
     const names = parametersOf(mapping, bare);
     return names.length > 0 || otherParameter(mapping, bare) !== undefined || vendorName(mapping, bare) in PAIR_FIELDS;
   });
+}
+
+/** The fields that can be dropped, for whoever has misspelt one. */
+export function droppableFields(): readonly string[] {
+  const parameters = Object.values(STREAM_MAPPINGS).flatMap((mapping) => Object.values(mapping.parameters));
+  const fields = [...parameters.flatMap(({ ecs = [] }) => ecs), ...OTHER_FIELDS, ...Object.keys(VENDOR_FIELD_TYPES)];
+  return [...new Set(fields)].filter(isDroppable);
 }
 
 const PAIR_FIELDS: Readonly<Record<string, true>> = { changed_fields: true, status: true, supplied_fields: true };
