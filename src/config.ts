@@ -15,6 +15,7 @@ import type { Severity } from './types.ts';
 
 export { ConfigMistakes } from './config-mistakes.ts';
 export type { SinkConfig } from './config-sinks.ts';
+export { reasonOf } from './interpolate.ts';
 
 /** The config as the program uses it: every default filled in, times in ms, sizes in bytes, paths absolute. */
 export interface Config {

@@ -180,7 +180,7 @@ function writeTime(
 const ISO_8601 = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,12})?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
 /** Epoch milliseconds as a number or digits; any other text is ISO 8601, UTC where it has no zone. */
-function readTime(value: unknown): number | undefined {
+export function readTime(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string') return undefined;
   const text = value.trim();

@@ -20,6 +20,7 @@ import type {
   StreamType,
 } from './types.ts';
 
+export { readTime } from './ecs.ts';
 export { DEFAULT_EVENT_OPTIONS, type EventOptions } from './event-options.ts';
 
 /** Maps pages and activities to ECS events. Total: what cannot be mapped becomes an event that says so. */

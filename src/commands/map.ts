@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
-import { loadConfig } from '../config.ts';
-import { splitElements } from '../elements.ts';
-import { DEFAULT_EVENT_OPTIONS, normalizer } from '../normalize.ts';
+import { loadConfig, reasonOf } from '../config.ts';
+import { isEmptyAnswer, splitElements } from '../elements.ts';
+import { DEFAULT_EVENT_OPTIONS, normalizer, readTime } from '../normalize.ts';
 import { Failure } from '../terminal.ts';
-import type { SecurityEvent, StreamName } from '../types.ts';
+import type { Normalize, SecurityEvent, StreamName } from '../types.ts';
+import { print, remark } from './print.ts';
 
 interface Options {
   readonly config?: string;
@@ -33,22 +35,24 @@ export function mapCommand(): Command {
     .action(async (file: string, options: Options) => {
       const encode = new Map(Object.entries(encoders())).get(options.format);
       if (!encode) throw new Failure(`--format ${options.format} is none of ${Object.keys(encoders()).join(', ')}`, 2);
-      const body = asPage(readInput(file));
-      const receivedAt = receipt(options.receivedAt, body);
+      const stream = streamName(options.stream);
+      const given = options.receivedAt === undefined ? undefined : timeOf(options.receivedAt);
+      const input = await readInput(file);
+      if (isEmptyAnswer(input)) return remark('nothing to map: an empty input, as Mosaic answers when it has nothing');
       const rules = options.config ? (await loadConfig(options.config, sinks)).events : DEFAULT_EVENT_OPTIONS;
-      const page = { number: 1, stream: streamName(options.stream), receivedAt, partial: false, body };
-      for (const event of normalizer(rules).page(page)) {
-        process.stdout.write(`${encode(event)}\n`);
-        if (options.explain) process.stderr.write(`${explain(event)}\n`);
+      for (const event of eventsOf(input, { normalize: normalizer(rules), stream, given })) {
+        print(encode(event));
+        if (options.explain) remark(explain(event));
+        if (process.stdout.errored) return;
       }
     });
 }
 
-function readInput(file: string): Buffer {
+async function readInput(file: string): Promise<Buffer> {
   try {
-    return readFileSync(file === '-' ? 0 : file);
+    return file === '-' ? await buffer(process.stdin) : await readFile(file);
   } catch (error) {
-    throw new Failure(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 1, error);
+    throw new Failure(`${file} cannot be read: ${reasonOf(error)}`, 1, error);
   }
 }
 
@@ -57,41 +61,70 @@ function streamName(text: string): StreamName {
   throw new Failure(`--stream ${text}: expected TYPE/ID, with TYPE one of verify, cis, admin, risk`, 2);
 }
 
-/** An object stands for a page of one; lines of objects for a page of as many. Anything else is taken as it is. */
-function asPage(input: Buffer): Buffer {
-  const text = input.toString('utf8').trim();
-  if (!text.startsWith('{')) return input;
-  const whole = parsed(text);
-  const isPage = whole !== undefined && ['events', 'data', 'items'].some((key) => Array.isArray(whole[key]));
-  if (isPage) return input;
-  if (whole) return Buffer.from(`[${text}]`);
-  return Buffer.from(`[${text.split(/\r?\n/).filter(Boolean).join(',')}]`);
+function timeOf(text: string): Date {
+  const date = new Date(readTime(text) ?? Number.NaN);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new Failure(`--received-at ${text} is no time; expected as in 2026-01-31T12:00:00Z`, 2);
 }
 
-function parsed(text: string): Record<string, unknown> | undefined {
+interface Mapping {
+  readonly normalize: Normalize;
+  readonly stream: StreamName;
+  /** When the page was received, where the user says so. */
+  readonly given: Date | undefined;
+}
+
+/** Lines of objects make one page. One that is no JSON is a page of its own, so that it spoils no other. */
+function eventsOf(input: Buffer, { normalize, stream, given }: Mapping): readonly SecurityEvent[] {
+  const lines = linesOf(input);
+  const whole = lines ? listOf(lines.filter(isJson)) : asPage(input);
+  const receivedAt = given ?? newest(whole);
+  const map = (body: Buffer) => normalize.page({ number: 1, stream, receivedAt, partial: false, body });
+  if (!lines) return map(whole);
+  const mapped = map(whole).values();
+  const next = () => mapped.next().value ?? [];
+  return lines.flatMap((line) => (isJson(line) ? next() : map(Buffer.from(line))));
+}
+
+/** undefined where the input is one page. */
+function linesOf(input: Buffer): readonly string[] | undefined {
+  const text = input.toString('utf8').trim();
+  if (!text.startsWith('{') || isJson(text)) return undefined;
+  return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+}
+
+/** An object stands for a page of one, unless it holds a list. */
+function asPage(input: Buffer): Buffer {
+  const text = input.toString('utf8').trim();
+  const whole = text.startsWith('{') ? parsed(text) : undefined;
+  return whole && splitElements(input).tail ? listOf([text]) : input;
+}
+
+function listOf(elements: readonly string[]): Buffer {
+  return Buffer.from(`[${elements.join(',')}]`);
+}
+
+function isJson(text: string): boolean {
+  return parsed(text) !== undefined;
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-/** The newest timestamp in the input, so that the same file always gives the same events; without one, now. */
-function receipt(given: string | undefined, body: Buffer): Date {
-  if (given !== undefined) {
-    const date = new Date(/^\d+$/.test(given) ? Number(given) : given);
-    if (Number.isNaN(date.getTime()))
-      throw new Failure(`--received-at ${given} is no time; expected as in 2026-01-31T12:00:00Z`, 2);
-    return date;
-  }
-  const times = splitElements(body)
-    .elements.map(({ start, end }) => parsed(body.subarray(start, end).toString('utf8'))?.['timestamp'])
-    .map((time) =>
-      new Date(typeof time === 'string' && !/^\d+$/.test(time) ? time : Number(time ?? Number.NaN)).getTime(),
-    )
-    .filter((time) => Number.isFinite(time));
-  return new Date(times.length > 0 ? times.reduce((newest, time) => Math.max(newest, time)) : Date.now());
+/** The newest timestamp in a page, so that the same file always gives the same events; without one, now. */
+function newest(page: Buffer): Date {
+  const times = splitElements(page)
+    .elements.map(({ start, end }) => parsed(page.subarray(start, end).toString('utf8')) as Timed)
+    .map((activity) => readTime(activity?.timestamp) ?? Number.NaN)
+    .filter((time) => !Number.isNaN(new Date(time).getTime()));
+  return new Date(times.length > 0 ? times.reduce((latest, time) => Math.max(latest, time)) : Date.now());
 }
+type Timed = { readonly timestamp?: unknown } | null | undefined;
 
 function explain({ id, code, severity, document }: SecurityEvent): string {
   const { kind, category, outcome, reason } = document.event as Record<string, unknown>;

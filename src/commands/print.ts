@@ -1,8 +1,15 @@
 import { printable } from '../terminal.ts';
 
-/** Data, on stdout. */
+/** Data, on stdout. A reader that has seen enough, as `| head` has, ends the command, and that is no failure. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  const { stdout } = process;
+  if (!stdout.listeners('error').includes(ended)) stdout.on('error', ended);
+  stdout.write(`${line}\n`);
+}
+
+function ended(error: NodeJS.ErrnoException): never {
+  if (error.code !== 'EPIPE') remark(`mosaic-siem: standard output cannot be written: ${error.message}`);
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
 }
 
 /** Everything else, on stderr. */

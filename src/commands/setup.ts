@@ -3,8 +3,9 @@ import { sinks } from '../../sinks/index.ts';
 import { loadConfig } from '../config.ts';
 import { mosaicOptions } from '../loops.ts';
 import { mosaicClient } from '../mosaic.ts';
-import { Failure, paint } from '../terminal.ts';
+import { Failure, paint, printable } from '../terminal.ts';
 import { configOption } from './options.ts';
+import { jsonLine, print } from './print.ts';
 
 export function setupCommand(): Command {
   return new Command('setup')
@@ -20,8 +21,8 @@ export function setupCommand(): Command {
         for await (const step of client.setup(config.mosaic.streams, new AbortController().signal)) {
           const good = step.result === 'created' || step.result === 'exists';
           if (!good) failed += 1;
-          const line = `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${step.step}  ${step.detail}`;
-          process.stdout.write(`${options.json ? JSON.stringify(step) : line.trimEnd()}\n`);
+          const text = printable(`${step.step}  ${step.detail}`.trimEnd());
+          print(options.json ? jsonLine(step) : `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${text}`);
         }
       } finally {
         await client.close();
