@@ -6,13 +6,14 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST = [24, 15];
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
 function isOld(version) {
   const [major, minor] = version.split('.').map(Number);
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
 }
 
+/** In a clone, `npm ci` puts one beside the other packages. The packed form has none. */
 function bundledNode() {
   try {
     const name = `node-${process.platform}-${process.arch}`;
@@ -22,21 +23,32 @@ function bundledNode() {
   }
 }
 
-if (isOld(process.versions.node)) {
-  const node = bundledNode();
-  if (!node) {
-    console.error(
-      `mosaic-siem needs Node ${OLDEST.join('.')} or newer; this is ${process.versions.node}. Install a newer Node.`,
-    );
-    process.exit(78);
-  }
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' });
+/** The same program on that Node; this process only passes signals on, and ends as the other one ends. */
+function handOver(node) {
+  const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: 'inherit' });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`mosaic-siem could not start ${node}: ${error.message}`);
     process.exit(1);
   });
-  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+  child.on('exit', (code, signal) => {
+    if (!signal) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // Where that signal does not end a process.
+    setTimeout(() => process.exit(1), 1000);
+  });
+}
+
+if (isOld(process.versions.node)) {
+  const node = bundledNode();
+  if (node) handOver(node);
+  else {
+    console.error(
+      `mosaic-siem needs Node ${OLDEST.join('.')} or newer; this is ${process.versions.node}. Install a newer Node.`,
+    );
+    process.exit(78);
+  }
 } else {
   const source = new URL('../src/main.ts', import.meta.url);
   const entry = existsSync(fileURLToPath(source)) ? source : new URL('../dist/src/main.js', import.meta.url);
