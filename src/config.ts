@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { checkUrl, endWarnings, isLoopback } from './config-ends.ts';
@@ -67,6 +68,11 @@ type LogOutput =
 const DEFAULT_FILES = ['./forwarder.yaml', '/etc/mosaic-siem/forwarder.yaml'];
 /** Beside one answer, what an empty spool takes. */
 const SMALLEST_SPOOL = 1024 * 1024;
+
+/** Whether a config lies where it is looked for when none is named. */
+export function isThereConfig(): boolean {
+  return DEFAULT_FILES.some((file) => existsSync(file));
+}
 
 /**
  * Reads and checks a config. It opens and creates nothing. Throws `ConfigMistakes` with all that is wrong, and `Failure`

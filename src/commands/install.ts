@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
-import { type Config, loadConfig, type SinkConfig } from '../config.ts';
+import { type Config, isThereConfig, loadConfig, type SinkConfig } from '../config.ts';
 import { sinkContext } from '../loops.ts';
-import type { AdminContext, InstallStep } from '../sink.ts';
-import { Failure, paint } from '../terminal.ts';
+import type { AdminContext, InstallStep, SinkContext, SinkDefinition } from '../sink.ts';
+import { Failure, paint, printable } from '../terminal.ts';
 import { readVersion } from '../version.ts';
 import { configOption } from './options.ts';
+import { jsonLine, print, remark } from './print.ts';
 
 interface Options {
   readonly config?: string;
@@ -18,7 +19,7 @@ interface Options {
 export function installCommand(): Command {
   return new Command('install')
     .description('puts our templates and pipelines into the SIEM behind a sink; sinks work without them')
-    .argument('<sink>', 'a name in the config')
+    .argument('<sink>', 'a name in the config; without a config and with --dry-run a type')
     .addOption(configOption())
     .option('--dry-run', 'print the requests, send none that writes')
     .option(
@@ -31,30 +32,60 @@ export function installCommand(): Command {
       '\nExample:\n  mosaic-siem install elastic --config forwarder.yaml --admin-key-file ./admin.key',
     )
     .action(async (name: string, options: Options) => {
-      const config = await loadConfig(options.config, sinks);
-      const sink = chosen(config, name);
-      const install = sink.definition.install;
-      if (!install)
-        throw new Failure(`sink ${name} is of type ${sink.definition.type}, which has nothing to install`, 2);
-      const log = (_level: string, message: string) => void process.stderr.write(`${message}\n`);
+      const { install, context, sinkOptions } =
+        (await withoutConfig(name, options)) ?? (await configured(name, options));
       const admin: AdminContext = {
-        ...sinkContext(sink, {
-          version: readVersion(),
-          log: { info: (m) => log('info', m), warn: (m) => log('warn', m), error: (m) => log('error', m) },
-        }),
+        ...context,
         adminKey: adminKey(options.adminKeyFile),
         dryRun: options.dryRun ?? false,
       };
-      for await (const step of install(sink.options(), admin, new AbortController().signal))
-        print(step, options.json ?? false);
+      for await (const step of install(sinkOptions, admin, new AbortController().signal))
+        show(step, options.json ?? false);
     });
+}
+
+interface Target {
+  readonly install: Install;
+  readonly context: SinkContext;
+  readonly sinkOptions: unknown;
+}
+type Install = NonNullable<SinkDefinition<unknown>['install']>;
+
+async function configured(name: string, options: Options): Promise<Target> {
+  const sink = chosen(await loadConfig(options.config, sinks), name);
+  const log = { info: remark, warn: remark, error: remark };
+  const context = sinkContext(sink, { version: readVersion(), log });
+  return { install: installOf(sink.definition, `sink ${printable(name)}`), context, sinkOptions: sink.options() };
+}
+
+/** What a type would have put in place. Its options stand in for those of a config, and nothing is called. */
+async function withoutConfig(name: string, { config, dryRun }: Options): Promise<Target | undefined> {
+  const definition = sinks.find(({ type }) => type === name);
+  if (config !== undefined || !definition || isThereConfig()) return undefined;
+  const install = installOf(definition, `type ${name}`);
+  if (!dryRun)
+    throw new Failure(`where to install is said by a sink of type ${name} in a config; --dry-run needs none`, 2);
+  const context = {
+    name,
+    timeoutMs: 30_000,
+    tls: {},
+    version: readVersion(),
+    log: (_: string, message: string) => remark(message),
+  };
+  return { install, context, sinkOptions: definition.options.parse({ url: `https://${name}.invalid` }) };
+}
+
+function installOf({ type, install }: SinkDefinition<unknown>, what: string): Install {
+  if (install) return install;
+  const able = sinks.filter((definition) => definition.install).map((definition) => definition.type);
+  throw new Failure(`${what} is of a kind (${type}) that has nothing to install; ${able.join(', ')} has`, 2);
 }
 
 function chosen(config: Config, name: string): SinkConfig {
   const sink = config.sinks.find((each) => each.name === name);
   if (sink) return sink;
   throw new Failure(
-    `there is no sink ${name} in ${config.file}; it has ${config.sinks.map((each) => each.name).join(', ')}`,
+    `there is no sink ${printable(name)} in ${printable(config.file)}; it has ${config.sinks.map((each) => each.name).join(', ')}`,
     2,
   );
 }
@@ -68,10 +99,13 @@ function adminKey(file: string | undefined): string | undefined {
   }
 }
 
-function print(step: InstallStep, json: boolean): void {
-  if (json) return void process.stdout.write(`${JSON.stringify(step)}\n`);
+function show(step: InstallStep, json: boolean): void {
+  if (json) {
+    print(jsonLine(step));
+    return;
+  }
   const colour = step.result === 'unchanged' ? 'dim' : step.result === 'dry-run' ? 'yellow' : 'green';
-  process.stdout.write(`${paint(colour, step.result.padEnd(9))} ${step.request}\n`);
-  if (step.result === 'dry-run' && step.body !== undefined)
-    process.stdout.write(`${JSON.stringify(step.body, null, 2)}\n`);
+  print(`${paint(colour, step.result.padEnd(9))} ${printable(step.request)}`);
+  if (step.note) print(`          ${printable(step.note)}`);
+  if (step.result === 'dry-run' && step.body !== undefined) print(JSON.stringify(step.body, null, 2));
 }

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startElasticsearch } from '../src/simulator/elasticsearch.ts';
+import { config, newFolder } from './config.fixtures.ts';
+
+const folder = newFolder();
+after(() => folder.remove());
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+/** In a folder without a forwarder.yaml. */
+function run(...words: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, 'install', ...words], { cwd: folder.path }, (error, stdout, stderr) =>
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+describe('install', () => {
+  it('prints without a config what a type would put in place, and calls nobody', async () => {
+    const { status, stdout, stderr } = await run('elasticsearch', '--dry-run', '--json');
+    assert.deepEqual([status, stderr], [0, '']);
+    const steps = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.equal(steps.length, 12);
+    for (const { result, request, body } of steps)
+      assert.ok(result === 'dry-run' && /^PUT \/_/.test(String(request)) && typeof body === 'object');
+  });
+
+  it('says what it needs', async () => {
+    const without = await run('elasticsearch');
+    assert.deepEqual([without.status, without.stdout], [2, '']);
+    assert.match(without.stderr, /a sink of type elasticsearch in a config; --dry-run needs none/);
+    const nothing = await run('file', '--dry-run');
+    assert.equal(nothing.status, 2);
+    assert.match(nothing.stderr, /type file is of a kind \(file\) that has nothing to install; elasticsearch has/);
+    assert.equal((await run('elastic', '--dry-run')).status, 78);
+  });
+
+  it('says what a server lacks beside the request', async (test) => {
+    const server = await startElasticsearch({ apiKey: 'k', dials: { version: '8.11.0' } });
+    test.after(() => server.close());
+    const file = folder.file(
+      'old.yaml',
+      config({ sinks: `es: { type: elasticsearch, url: "${server.url}", api_key: k }` }),
+    );
+    const { status, stdout, stderr } = await run('es', '--config', file);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(
+      stdout,
+      /^created +PUT \/_index_template\/transmit_security\.idv\n +without the parts .*failure store$/m,
+    );
+    assert.equal((await run('elasticsearch', '--config', file)).status, 2);
+  });
+});
