@@ -97,7 +97,8 @@ function refuse(answer: Answer): 'other_dialect' {
 const REOPEN = { reopen: true };
 const TOO_LARGE = { tooLarge: true };
 
-function spokenByElasticsearch(answer: Answer): boolean {
+/** Elasticsearch says so with every answer but some of 401. */
+export function spokenByElasticsearch(answer: Answer): boolean {
   return answer.headers['x-elastic-product'] === 'Elasticsearch';
 }
 

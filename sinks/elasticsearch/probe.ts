@@ -1,5 +1,5 @@
 import type { ProbeReport, SinkContext } from '../../src/sink.ts';
-import { PRIVILEGES_HINT } from './answer.ts';
+import { PRIVILEGES_HINT, spokenByElasticsearch } from './answer.ts';
 import { connect, type ElasticsearchClient } from './client.ts';
 import { DATASETS, dataStream } from './encode.ts';
 import { addresses, credentials, type Options } from './options.ts';
@@ -49,10 +49,12 @@ async function askPrivileges(
   const answer = await client.ask({ method: 'POST', path: '/_security/user/_has_privileges', body }, signal);
   if (answer.status === 401)
     return { ok: false, lines: ['401: the api_key, or username and password, are not accepted'] };
+  if (answer.status >= 500 || answer.status === 429)
+    return { ok: false, lines: [`answered ${answer.status} when asked for the privileges`] };
   if (answer.status !== 200 && answer.status !== 403)
-    return answer.status < 500 && answer.status !== 429
+    return spokenByElasticsearch(answer)
       ? { ok: true, lines: ['security is off, or privileges cannot be asked for'] }
-      : { ok: false, lines: [`answered ${answer.status} when asked for the privileges`] };
+      : { ok: false, lines: [`answered ${answer.status}, and not as Elasticsearch does: is the address right?`] };
   const found = (answer.body as { index?: Record<string, Record<string, boolean>> }).index ?? {};
   const allowed = (name: string) => NEEDED.every((privilege) => found[name]?.[privilege]);
   const lines = names.map((name) => `${name}: ${allowed(name) ? 'may be written' : 'may NOT be written'}`);

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { EcsFlat } from '@elastic/ecs';
 import elasticsearch from '../../sinks/elasticsearch/index.ts';
@@ -221,4 +224,16 @@ test('check --connect tells a wrong key, a relative of Elasticsearch and a dead 
   const dead = await probe(server.url);
   assert.equal(dead.ok, false);
   assert.match(dead.text, /ECONNREFUSED/);
+});
+
+test('probe takes nothing for Elasticsearch that answers like a web server', async (context) => {
+  const server = createServer((_, response) => {
+    response.writeHead(404, { 'content-type': 'application/json' }).end('{"text":"not found"}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const stranger = await probe(`http://127.0.0.1:${port}`);
+  assert.equal(stranger.ok, false);
+  assert.match(stranger.text, /answered 404, and not as Elasticsearch does: is the address right\?$/);
 });
