@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { parseDocument } from 'yaml';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics.ts';
 import type { News } from '../src/news.ts';
@@ -62,8 +63,13 @@ describe('configs in the documents', () => {
   after(() => folder.remove());
   const configs = blocks.filter(({ language, text }) => language === 'yaml' && /^mosaic:/m.test(text));
 
-  it('are there', () => {
+  it('are there, and every block of YAML is YAML', () => {
     assert.ok(configs.some(({ file }) => file === 'README.md'));
+    const yaml = blocks.filter(({ language }) => language === 'yaml');
+    const broken = yaml.flatMap(({ file, text }) =>
+      parseDocument(text).errors.map(({ message }) => `${file}: ${message}`),
+    );
+    assert.deepEqual(broken, []);
   });
 
   for (const { file, text } of configs)
@@ -274,5 +280,10 @@ describe('the metrics of docs/operations.md', () => {
     const names = [...(await served.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
     const listed = [...operations.matchAll(/^\| `(mosaic_siem_\w+)` \|/gm)].map(([, name]) => name);
     assert.deepEqual(listed.sort(), names.sort());
+    const used = [...operations.matchAll(/\bmosaic_siem_\w+/g)].map(([name]) =>
+      name.replace(/_(bucket|sum|count)$/, ''),
+    );
+    const unknown = used.filter((name) => name !== 'mosaic_siem_token' && !names.includes(name));
+    assert.deepEqual(unknown, [], 'named in an alert or a sentence, and not served');
   });
 });
