@@ -146,10 +146,12 @@ function eventTable(events: readonly RecentStatus[]): Table {
 }
 
 export function spoolText(spool: SpoolStatus, now: number): string {
-  const used = `${size(spool.bytes)} of ${size(spool.limit)}, ${decimal(spool.pages)} pages`;
+  const used = `${size(spool.bytes)} of ${size(spool.limit)}, ${decimal(spool.pages)} page${spool.pages === 1 ? '' : 's'}`;
   const oldest = spool.oldest === null ? '' : `, the oldest received ${age(spool.oldest, now)}`;
   const hours = spool.hours_until_full;
-  return `${used}${oldest}${hours === null ? '' : `; about ${decimal(hours)} hours until it is full if the sinks take nothing`}`;
+  if (hours === null) return `${used}${oldest}`;
+  const left = hours > 8760 ? 'more than a year' : `about ${decimal(hours)} hours`;
+  return `${used}${oldest}; ${left} until it is full if the sinks take nothing`;
 }
 
 function toneOf(state: string): Tone {

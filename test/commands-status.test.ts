@@ -183,6 +183,8 @@ describe('dead-letters', () => {
     assert.equal(second?.['raw_base64'], 'e/99');
     const none = await run('dead-letters', 'list', '--sink', 'soc');
     assert.deepEqual([none.status, none.stdout, none.stderr], [0, '', 'no dead letter matches\n']);
+    const nothing = await run('dead-letters', 'show', '--id', '99');
+    assert.deepEqual([nothing.status, nothing.stdout, nothing.stderr], [0, '', 'no dead letter matches\n']);
   });
 
   it('refuses a sink that is not there and an id that is none', async () => {
@@ -202,7 +204,7 @@ describe('dead-letters', () => {
     await fill(spool, sinks);
     const { status, stdout, stderr } = await run('dead-letters', 'replay', '--reason', 'TOO_LARGE');
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /^1 dead letter of sink elastic match.*order 1 is left in the spool$/m);
+    assert.match(stderr, /^1 dead letter of sink elastic: order 1 is left in the spool$/m);
     assert.match(stderr, /^1 dead letter of sink gone stay.*"was: gone"/m);
     assert.match(stdout, /^order 1 for sink elastic: the running process does it, or the next one/);
     const orders = await spool.orders('elastic');

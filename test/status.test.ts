@@ -6,7 +6,7 @@ import { createCensor } from '../src/censor.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createPage } from '../src/page.ts';
 import { pageScript } from '../src/page-script.ts';
-import { viewOf } from '../src/page-view.ts';
+import { spoolText, viewOf } from '../src/page-view.ts';
 import { createState } from '../src/state.ts';
 import { type Listen, startStatus } from '../src/status.ts';
 import type { Status } from '../src/status-shape.ts';
@@ -504,6 +504,17 @@ describe('the page', () => {
     assert.ok(!html.includes('<img'));
     assert.ok(html.includes('&#60;/script&#62;&#60;script&#62;alert(&#34;1&#34;)'));
     assert.equal(html.match(/<th scope="col">/g)?.length, 25);
+  });
+
+  it('says in few words how long there is room', () => {
+    const room = (pages: number, hours: number | null) =>
+      spoolText({ bytes: 10, limit: 20, pages, oldest: null, newest: null, hours_until_full: hours }, 0);
+    assert.equal(room(1, null), '10 B of 20 B, 1 page');
+    assert.equal(
+      room(2, 1234.5),
+      '10 B of 20 B, 2 pages; about 1,234.5 hours until it is full if the sinks take nothing',
+    );
+    assert.match(room(2, 14_035_749), /pages; more than a year until it is full/);
   });
 
   it('asks for nothing outside and allows only its own script and style', async () => {

@@ -55,7 +55,12 @@ function showCommand(): Command {
     .addHelpText('after', '\nExample:\n  mosaic-siem dead-letters show --id 17')
     .action((options: Options) =>
       withSpool(options, async ({ reader }, filter) => {
-        for await (const letter of reader.deadLetters(filter)) showOne(letter, options.json ?? false);
+        let count = 0;
+        for await (const letter of reader.deadLetters(filter)) {
+          count += 1;
+          showOne(letter, options.json ?? false);
+        }
+        if (count === 0) remark(NONE);
       }),
     );
 }
@@ -105,6 +110,7 @@ async function checkSink(sink: string | undefined, { reader, config }: Opened): 
 }
 
 const BLOCK = 200;
+const NONE = 'no dead letter matches';
 
 async function list(reader: SpoolReader, filter: DeadLetterFilter, options: Options): Promise<void> {
   const block: string[][] = [];
@@ -117,7 +123,7 @@ async function list(reader: SpoolReader, filter: DeadLetterFilter, options: Opti
     if (block.length === BLOCK) printBlock(block.splice(0));
   }
   if (block.length > 0) printBlock(block);
-  if (count === 0) remark('no dead letter matches');
+  if (count === 0) remark(NONE);
 }
 
 function printBlock(block: readonly string[][]): void {
@@ -153,7 +159,7 @@ async function leaveOrders(
   options: Options,
 ): Promise<void> {
   const matches = await countBySink(reader, filter);
-  if (matches.size === 0) return remark('no dead letter matches; nothing is ordered');
+  if (matches.size === 0) return remark(`${NONE}; nothing is ordered`);
   const ids: number[] = [];
   for (const [sink, count] of matches) {
     if (!config.sinks.some(({ name }) => name === sink)) {
@@ -163,7 +169,7 @@ async function leaveOrders(
       continue;
     }
     const id = await reader.order({ kind, sink, filter: { ...filter, sink } });
-    remark(`${countOf(count)} of sink ${sink} match: order ${id} is left in the spool`);
+    remark(`${countOf(count)} of sink ${sink}: order ${id} is left in the spool`);
     ids.push(id);
   }
   if (ids.length === 0) throw new Failure('nothing is ordered');
