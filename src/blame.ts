@@ -1,16 +1,16 @@
+import type { Answer } from './answer.ts';
 import { backoffMs } from './backoff.ts';
 import { type BatchRefused, Unavailable } from './sink.ts';
 import type { Outcome } from './types.ts';
 import type { Entry, Window } from './window.ts';
-
-/** What a sink made of one batch. */
-export type Answer = readonly Outcome[] | Unavailable | BatchRefused;
 
 /** From this many refusals in a row on, with none accepted between, the sink is suspected and not the events. */
 const SUSPICIOUS_ROW = 10;
 /** Fewer refusals than that are believed once nothing has contradicted them for this long. */
 const BELIEVED_AFTER_MS = 5_000;
 const STUCK = { tries: 20, ms: 600_000 };
+/** A bound that a SIEM has taught is tested again after this long: it may have been a proxy's bad hour. */
+const LARGER_AFTER_MS = 600_000;
 
 /**
  * Decides what an answer means for each event of a batch. Only an answer about an event may condemn an event:
@@ -19,20 +19,25 @@ const STUCK = { tries: 20, ms: 600_000 };
 export class Blame {
   readonly #window: Window;
   readonly #clock: () => number;
-  /** Bounds the bytes of a batch; halved when the SIEM calls one too large. */
-  maxBytes: number;
+  /** Bounds the bytes of a batch: what the config says, and what is left of it since the SIEM called one too large. */
+  readonly #mostBytes: number;
+  #maxBytes: number;
+  #tooLargeAt = 0;
   /** Parts of a batch that was refused as a whole. */
   readonly #halves: Entry[][] = [];
   /** Refused, not yet believed; how many in a row; when the last one came. */
   #held: Entry[] = [];
   #row = 0;
   #heldAt = 0;
+  /** How many of the held may be tried at once: one, where the sink has refused several as a whole. */
+  #probe = Number.POSITIVE_INFINITY;
   /** Streams whose newest events pass: only there does being put off count against the event. */
   readonly #flowing = new Map<string, boolean>();
 
   constructor(window: Window, maxBytes: number, clock: () => number) {
     this.#window = window;
-    this.maxBytes = maxBytes;
+    this.#mostBytes = maxBytes;
+    this.#maxBytes = maxBytes;
     this.#clock = clock;
   }
 
@@ -43,13 +48,28 @@ export class Blame {
     return { count: this.#held.length, reason: this.#held[0]?.reason ?? 'every event is refused' };
   }
 
+  get maxBytes(): number {
+    const now = this.#clock();
+    if (this.#maxBytes < this.#mostBytes && now - this.#tooLargeAt >= LARGER_AFTER_MS) {
+      this.#maxBytes = Math.min(this.#mostBytes, this.#maxBytes * 2);
+      this.#tooLargeAt = now;
+    }
+    return this.#maxBytes;
+  }
+
   /** The next part of a batch that was halved. */
   half(): Entry[] | undefined {
     return this.#halves.shift();
   }
 
   /** Takes out some of what is held, to be tried once more. */
-  takeHeld(count: number): Entry[] {
+  takeHeld(maxEvents: number): Entry[] {
+    let [count, bytes] = [0, 0];
+    for (const { event } of this.#held.slice(0, Math.min(maxEvents, this.#probe))) {
+      bytes += event.json.length;
+      if (count > 0 && bytes > this.#maxBytes) break;
+      count += 1;
+    }
     return this.#held.splice(0, count);
   }
 
@@ -64,11 +84,12 @@ export class Blame {
    */
   judge(batch: readonly Entry[], answer: Answer, again = false): { accepted: boolean; pause?: Unavailable } {
     if (answer instanceof Unavailable) {
-      this.#window.giveBack(batch);
+      if (again) this.#held.unshift(...batch);
+      else this.#window.giveBack(batch);
       return { accepted: false, pause: answer };
     }
-    if ('message' in answer) return this.#halve(batch, answer);
-    if (again && answer.some(({ status }) => status === 'delivered')) this.#window.giveBack(this.#held.splice(0));
+    if ('message' in answer) return again && batch.length > 1 ? this.#holdAgain(batch) : this.#halve(batch, answer);
+    if (again && answer.some(({ status }) => status === 'delivered')) this.#window.giveBack(this.#takeAllHeld());
     return this.#settle(batch, answer);
   }
 
@@ -99,7 +120,8 @@ export class Blame {
     const middle = Math.ceil(batch.length / 2);
     if (refusal.tooLarge && batch.length > 1) {
       const bytes = batch.reduce((sum, { event }) => sum + event.json.length, 0);
-      this.maxBytes = Math.min(this.maxBytes, Math.ceil(bytes / 2));
+      this.#maxBytes = Math.min(this.#maxBytes, Math.ceil(bytes / 2));
+      this.#tooLargeAt = this.#clock();
     }
     if (batch.length > 1) this.#halves.unshift(batch.slice(0, middle), batch.slice(middle));
     else for (const entry of batch) this.#refuse(entry, refusal.message, false);
@@ -130,20 +152,19 @@ export class Blame {
     for (const { event } of delivered) this.#flowing.set(event.source.stream, true);
   }
 
-  #buryHeld(): void {
-    for (const entry of this.#held.splice(0)) this.#window.bury(entry, entry.reason);
+  /** Each was refused alone before. Now they were refused together, which condemns none of them: the next try is of one. */
+  #holdAgain(batch: readonly Entry[]): { accepted: boolean } {
+    this.#held.push(...batch);
+    this.#probe = 1;
+    return { accepted: false };
   }
-}
 
-export function wrongNumber(sent: number, outcomes: unknown): Unavailable {
-  const got = Array.isArray(outcomes) ? outcomes.length : typeof outcomes;
-  return new Unavailable(`a bug in this sink: ${sent} events were sent, ${got} outcomes came back`, { reopen: true });
-}
+  #takeAllHeld(): Entry[] {
+    this.#probe = Number.POSITIVE_INFINITY;
+    return this.#held.splice(0);
+  }
 
-/** By name and shape: a sink from elsewhere may bring its own copy of the class. */
-export function asUnavailable(error: unknown): Unavailable {
-  const { name, message, retryAfterMs, reopen } = error as Partial<Unavailable>;
-  if (name === 'Unavailable')
-    return new Unavailable(message ?? '', { retryAfterMs, reopen: reopen ?? false, cause: error });
-  return new Unavailable(`${name ?? 'Error'}: ${message ?? String(error)}`, { cause: error });
+  #buryHeld(): void {
+    for (const entry of this.#takeAllHeld()) this.#window.bury(entry, entry.reason);
+  }
 }

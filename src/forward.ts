@@ -1,11 +1,13 @@
+import { type Answer, ask, asUnavailable } from './answer.ts';
 import { backoffMs, wait } from './backoff.ts';
-import { newBell } from './bell.ts';
-import { type Answer, asUnavailable, Blame, wrongNumber } from './blame.ts';
+import { newBell, unlessAborted } from './bell.ts';
+import { Blame } from './blame.ts';
 import type { Tell } from './news.ts';
 import { runOrders } from './orders.ts';
+import { Progress } from './progress.ts';
 import { readAhead } from './read-ahead.ts';
-import { type BatchRefused, Unavailable } from './sink.ts';
-import type { Cursor, Normalize, SecurityEvent, Settled, Sink, Spool } from './types.ts';
+import { Unavailable } from './sink.ts';
+import type { Normalize, SecurityEvent, Sink, Spool } from './types.ts';
 import { type Entry, Window } from './window.ts';
 
 export interface ForwardOptions {
@@ -41,6 +43,7 @@ export interface Forwarder {
 
 const MAX_RETRY_AFTER_MS = 300_000;
 const IDLE_MS = 1_000;
+const CLOSE_WITHIN_MS = 3_000;
 
 /** The loop of one sink: reads the spool, delivers, lets `Blame` decide what each answer means, moves the cursor. */
 export function forward(tools: ForwardTools, options: ForwardOptions, signals: Signals): Forwarder {
@@ -54,6 +57,7 @@ class Loop {
   readonly #signals: Signals;
   readonly #window = new Window();
   readonly #blame: Blame;
+  readonly #progress: Progress;
   readonly #bell = newBell();
   readonly #room = newBell();
   #sink: Sink | undefined;
@@ -64,13 +68,13 @@ class Loop {
   #pausedUntil = 0;
   #paceAt = 0;
   #testing = false;
-  #committing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
     this.#tools = tools;
     this.#options = options;
     this.#signals = signals;
     this.#blame = new Blame(this.#window, options.maxBytes, tools.clock);
+    this.#progress = new Progress(tools, options.name, this.#window, signals.abort);
   }
 
   async run(): Promise<void> {
@@ -78,14 +82,14 @@ class Loop {
     const reading = readAhead(this.#tools, this.#options, this.#window, {
       arrived: () => this.#bell.ring(),
       room: this.#room,
-      always: () => this.#blame.suspected,
+      further: () => this.#blame.suspected,
       stop,
     });
     const { promise: landed, resolve: land } = Promise.withResolvers<void>();
     const submit = (entries: readonly Entry[]) => this.#submit(entries);
     const ordering = runOrders(this.#tools, this.#options, { submit, stop, landed });
     while (!stop.aborted) await this.#bell.heard(await this.#step(), stop);
-    while ((this.#flying > 0 || this.#committing) && !abort.aborted) await this.#bell.heard(IDLE_MS, abort);
+    while ((this.#flying > 0 || this.#progress.saving) && !abort.aborted) await this.#bell.heard(IDLE_MS, abort);
     land();
     await Promise.all([reading, ordering, this.#close()]);
   }
@@ -101,28 +105,38 @@ class Loop {
 
   /** Does what can be done now; how long (ms) until something may be due. */
   async #step(): Promise<number> {
-    const now = this.#tools.clock();
+    if (this.#testing) return IDLE_MS;
     if (this.#reopenWanted && this.#flying === 0) await this.#close();
-    if (now < this.#pausedUntil) return this.#pausedUntil - now;
-    if (this.#blame.suspected) {
-      if (this.#flying === 0 && !this.#testing && (await this.#opened())) void this.#tryHeld();
+    if (!this.#pausedMs() && this.#blame.suspected) {
+      if (this.#flying === 0 && (await this.#opened())) void this.#tryHeld();
       return IDLE_MS;
     }
     this.#blame.believe();
-    void this.#commit();
-    while (this.#flying < this.#options.concurrency && !this.#reopenWanted) {
+    void this.#save();
+    while (this.#maySend()) {
+      const now = this.#tools.clock();
       if (now < this.#paceAt) return this.#paceAt - now;
-      if (!(await this.#opened())) return Math.max(0, this.#pausedUntil - now);
+      if (!(await this.#opened())) break;
       const batch = this.#next(now);
-      if (batch.length === 0) break;
+      if (batch.length === 0) return Math.min(IDLE_MS, Math.max(1, this.#window.nextDueAt - now));
       void this.#send(batch);
     }
-    return Math.min(IDLE_MS, Math.max(1, this.#window.nextDueAt - now));
+    return this.#pausedMs() || IDLE_MS;
+  }
+
+  #pausedMs(): number {
+    return Math.max(0, this.#pausedUntil - this.#tools.clock());
+  }
+
+  #maySend(): boolean {
+    if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected || this.#pausedMs() > 0) return false;
+    return this.#flying < this.#options.concurrency;
   }
 
   #next(now: number): Entry[] {
     const batch = this.#blame.half() ?? this.#window.take(this.#options.maxEvents, this.#blame.maxBytes, now);
     if (this.#options.limit) this.#paceAt = Math.max(this.#paceAt, now) + (batch.length / this.#options.limit) * 1000;
+    this.#room.ring();
     return batch;
   }
 
@@ -130,11 +144,12 @@ class Loop {
     const answer = await this.#try(batch);
     if (this.#signals.abort.aborted) return;
     this.#judge(batch, answer);
-    await this.#commit();
+    await this.#save();
   }
 
   #judge(batch: readonly Entry[], answer: Answer, again = false): void {
     if (batch.length === 0) return;
+    this.#flying -= 1;
     const { accepted, pause } = this.#blame.judge(batch, answer, again);
     if (accepted) this.#attempt = 0;
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
@@ -143,57 +158,52 @@ class Loop {
     this.#bell.ring();
   }
 
-  /** While the sink is suspected: what it refused once more, and a batch from behind. One accepted event clears it. */
+  /** While the sink is suspected: what it refused once more, then a batch from behind. One accepted event clears it. */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
-    const half = this.#blame.half();
-    const held = half ?? this.#blame.takeHeld(this.#options.maxEvents);
-    const behind = this.#next(this.#tools.clock());
-    const answers = await Promise.all([this.#try(held), this.#try(behind)]);
+    const held = this.#blame.takeHeld(this.#options.maxEvents);
+    const answer = await this.#try(held);
+    // Where the held were refused as a whole, an event from behind would condemn those that were not tried alone.
+    const goOn = (Array.isArray(answer) || held.length === 1) && !this.#signals.stop.aborted;
+    const behind = goOn && !(answer instanceof Unavailable) ? this.#next(this.#tools.clock()) : [];
+    const answerBehind = await this.#try(behind);
     if (this.#signals.abort.aborted) return;
     // In this order: what is accepted from behind condemns what was refused once more.
-    this.#judge(held, answers[0], !half);
-    this.#judge(behind, answers[1]);
+    this.#judge(held, answer, true);
+    this.#judge(behind, answerBehind);
     this.#testing = false;
-    await this.#commit();
+    await this.#save();
     if (!this.#blame.suspected) return;
     const { reason, count } = this.#blame.suspicion;
     this.#tools.tell({ what: 'sink_suspected', sink: this.#options.name, held: count, reason });
     this.#pause(new Unavailable(reason));
   }
 
+  /** In flight until it is judged. */
   async #try(batch: readonly Entry[]): Promise<Answer> {
     if (batch.length === 0) return [];
     const { tell, clock } = this.#tools;
     const from = clock();
-    let result: 'ok' | 'partial' | 'refused' | 'unavailable' = 'unavailable';
     this.#flying += 1;
-    try {
-      const events = batch.map(({ event }) => event);
-      const outcomes = await (this.#sink as Sink).deliver(events, this.#signals.abort);
-      if (!Array.isArray(outcomes) || outcomes.length !== batch.length) throw wrongNumber(batch.length, outcomes);
-      result = outcomes.every(({ status }) => status === 'delivered') ? 'ok' : 'partial';
-      return outcomes;
-    } catch (error) {
-      if ((error as Error)?.name !== 'BatchRefused') return asUnavailable(error);
-      result = 'refused';
-      return error as BatchRefused;
-    } finally {
-      this.#flying -= 1;
-      const seconds = (clock() - from) / 1000;
-      tell({ what: 'delivery', sink: this.#options.name, result, events: batch.length, seconds });
-    }
+    const events = batch.map(({ event }) => event);
+    const answer = await ask(this.#sink as Sink, events, this.#signals.abort);
+    const seconds = (clock() - from) / 1000;
+    tell({ what: 'delivery', sink: this.#options.name, result: resultOf(answer), events: batch.length, seconds });
+    return answer;
   }
 
   async #opened(): Promise<boolean> {
     if (this.#sink) return true;
+    const { stop, abort } = this.#signals;
+    const opening = Promise.resolve().then(() => this.#options.open(abort));
     try {
-      this.#sink = await this.#options.open(this.#signals.abort);
+      this.#sink = await unlessAborted(opening, stop);
       if (this.#openFailed) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
       this.#openFailed = false;
     } catch (error) {
+      if (stop.aborted) void opening.then((sink) => sink.close()).catch(() => undefined);
       this.#openFailed = true;
-      this.#pause(asUnavailable(error));
+      if (!stop.aborted) this.#pause(asUnavailable(error));
     }
     return !this.#openFailed;
   }
@@ -202,7 +212,10 @@ class Loop {
     const sink = this.#sink;
     this.#sink = undefined;
     this.#reopenWanted = false;
-    await sink?.close().catch(() => undefined);
+    const closed = new AbortController();
+    const closing = Promise.resolve(sink).then((open) => open?.close());
+    await Promise.race([closing.catch(() => undefined), wait(CLOSE_WITHIN_MS, closed.signal)]);
+    closed.abort();
   }
 
   /** Nothing new is started for a while; deliveries in flight that fail meanwhile do not make it longer. */
@@ -216,31 +229,15 @@ class Loop {
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }
 
-  /** Saves how far the sink has come. A commit that fails is repeated; the events are not sent again. */
-  async #commit(): Promise<void> {
-    if (this.#committing) return;
-    let step = this.#window.advance();
-    if (!step) return;
-    this.#committing = true;
-    for (; step; step = this.#window.advance()) await this.#save(step.cursor, step.settled);
-    this.#committing = false;
+  async #save(): Promise<void> {
+    if (!(await this.#progress.save())) return;
+    this.#room.ring();
     this.#bell.ring();
   }
+}
 
-  async #save(cursor: Cursor, settled: Settled[]): Promise<void> {
-    const { spool, tell } = this.#tools;
-    const sink = this.#options.name;
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        await spool.commit(sink, cursor, settled);
-        const sum = (key: 'delivered' | 'filtered') => settled.reduce((total, book) => total + book[key], 0);
-        const dead = settled.flatMap((book) => book.dead);
-        return tell({ what: 'settled', sink, delivered: sum('delivered'), filtered: sum('filtered'), dead });
-      } catch (error) {
-        tell({ what: 'spool_error', doing: `saving how far ${sink} has come`, error: (error as Error).message });
-        if (this.#signals.abort.aborted) return;
-        await wait(backoffMs(attempt), this.#signals.abort);
-      }
-    }
-  }
+function resultOf(answer: Answer): 'ok' | 'partial' | 'refused' | 'unavailable' {
+  if (answer instanceof Unavailable) return 'unavailable';
+  if (!Array.isArray(answer)) return 'refused';
+  return answer.every(({ status }) => status === 'delivered') ? 'ok' : 'partial';
 }

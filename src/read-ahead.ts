@@ -1,11 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { backoffMs, wait } from './backoff.ts';
 import type { Bell } from './bell.ts';
 import type { ForwardOptions, ForwardTools } from './forward.ts';
 import type { Cursor, Page } from './types.ts';
 import { newEntry, type Window } from './window.ts';
 
-/** What one sink may hold in memory, and what may be sent again after a crash behind an event that is not settled. */
-const MAX_OPEN_BYTES = 32 * 1024 * 1024;
+/** What one sink may hold in memory (an event takes three times its JSON), and what may be sent again after a crash behind an event that is not settled. */
+const MAX_OPEN_BYTES = 8 * 1024 * 1024;
 const MAX_LENGTH = 100_000;
 const LOOK_EVERY_MS = 1_000;
 
@@ -13,8 +14,8 @@ interface Reading {
   readonly arrived: () => void;
   /** Rings when something was settled. */
   readonly room: Bell;
-  /** One batch more is read although much is open: the sink is suspected, and only an event from behind can clear it. */
-  readonly always: () => boolean;
+  /** Twice as much may be open: the sink is suspected, and only an event from behind what is held can clear it. */
+  readonly further: () => boolean;
   readonly stop: AbortSignal;
 }
 
@@ -30,12 +31,14 @@ export async function readAhead(
   for (let attempt = 0; !stop.aborted; ) {
     try {
       at ??= await tools.spool.cursor(options.name);
-      if (!wantsMore(options, window, reading.always())) await room.heard(LOOK_EVERY_MS, stop);
+      if (!wantsMore(options, window, reading.further())) await room.heard(LOOK_EVERY_MS, stop);
       else {
         const page = await tools.spool.read(at, stop);
         enter(tools, options, window, at, page);
         at = { page: page.number + 1, index: 0 };
         reading.arrived();
+        // Reading waits for nothing while there are pages: the others have a turn after each.
+        await nextTurn();
       }
       attempt = 0;
     } catch (error) {
@@ -46,9 +49,10 @@ export async function readAhead(
   }
 }
 
-function wantsMore(options: ForwardOptions, window: Window, always: boolean): boolean {
+function wantsMore(options: ForwardOptions, window: Window, further: boolean): boolean {
   if (window.fresh > options.maxEvents || window.length > MAX_LENGTH) return false;
-  return always || window.openBytes < Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
+  const most = Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
+  return window.openBytes < (further ? 2 * most : most);
 }
 
 function enter(tools: ForwardTools, options: ForwardOptions, window: Window, at: Cursor, page: Page): void {
