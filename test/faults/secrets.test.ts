@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { activitySource } from '../../src/simulator/sessions.ts';
+import { ACCESS_TOKEN, type Echo, startEcho } from '../fixtures/echo.ts';
+import { type Daemon, newDaemon } from '../fixtures/process.ts';
+
+const SECRETS = {
+  client_secret: 'planted client+secret/1"x',
+  access_token: ACCESS_TOKEN,
+  hec_token: '0badc0de-1111-4222-8333-5ec12e75ec12',
+  api_key: 'planted-id:planted-api-key',
+  password: 'planted-password-42',
+  proxy_password: 'planted-proxy-password',
+  status_token: 'planted-status-token',
+};
+
+/** As they are, and as they stand in headers, forms and JSON. */
+const FORMS = Object.entries(SECRETS).flatMap(([name, secret]) =>
+  [
+    secret,
+    encodeURIComponent(secret),
+    new URLSearchParams({ '': secret }).toString().slice(1),
+    JSON.stringify(secret).slice(1, -1),
+    Buffer.from(secret).toString('base64'),
+    Buffer.from(`elastic:${secret}`).toString('base64'),
+    Buffer.from(`forwarder:${secret}`).toString('base64'),
+  ].map((form) => [name, form] as const),
+);
+
+test('no secret shows anywhere, though every end repeats it in its refusals', async (t) => {
+  const echo = await startEcho(t);
+  const daemon = await newDaemon(t, ({ spool, port }) => config(echo, spool, port));
+  const source = activitySource({ seed: 9, rate: 50 });
+  echo.activities = source.take(120).map(({ json }) => json);
+  daemon.start();
+  await daemon.ready();
+  await daemon.until('there are dead letters at four sinks', async () => {
+    const { sinks } = await look(daemon);
+    return TOLD.every((name) => (sinks.find(({ sink }) => sink === name)?.dead_letters ?? 0) > 0);
+  });
+  await assertNoSecretShows(daemon, 'every third event refused');
+  for (const [status, html] of [
+    [400, false],
+    [401, false],
+    [403, true],
+    [500, false],
+    [200, true],
+  ] as const) {
+    const refusals = { ...echo.refusals };
+    const more = (path: string) => (echo.refusals[path] ?? 0) > (refusals[path] ?? 0);
+    Object.assign(echo, { status, html, activities: source.take(30).map(({ json }) => json) });
+    await daemon.until(`the sinks meet ${status}`, () => ['/services/collector/event', '/_bulk'].every(more));
+    // What comes with a 2xx is no refusal: it is kept as it is.
+    echo.mosaicStatus = status === 200 ? 503 : status;
+    await daemon.until('Mosaic refuses', () => more('/activities/v1/activities/collect'));
+    await sleep(300);
+    await assertNoSecretShows(daemon, `${status}, ${html ? 'HTML' : 'JSON'}`);
+    Object.assign(echo, { status: undefined, mosaicStatus: undefined, html: false });
+    await daemon.until('the sinks go on', async () => {
+      const { sinks } = await look(daemon);
+      return TOLD.every((name) => sinks.find(({ sink }) => sink === name)?.state === 'up');
+    });
+  }
+  assert.ok((echo.refusals['/oidc/token'] ?? 0) > 0, 'the client secret was repeated, too');
+  const commands = [['status'], ['status', '--json'], ['dead-letters', 'list'], ['dead-letters', 'show', '--json']];
+  for (const command of commands) {
+    const { status, stdout, stderr } = await daemon.run(...command);
+    assert.equal(status, 0, stderr);
+    assertHidden(stdout + stderr, command.join(' '));
+  }
+});
+
+const TOLD = ['splunk', 'key', 'basic', 'proxied'];
+
+interface Look {
+  readonly sinks: readonly { readonly sink: string; readonly state: string; readonly dead_letters: number }[];
+}
+
+async function look(daemon: Daemon): Promise<Look> {
+  const { text } = await daemon.get('/api/status');
+  return JSON.parse(text) as Look;
+}
+
+async function assertNoSecretShows(daemon: Daemon, when: string): Promise<void> {
+  assertHidden(daemon.log, `the log, ${when}`);
+  for (const path of ['/', '/api/status', '/metrics', '/readyz'])
+    assertHidden((await daemon.get(path)).text, `${path}, ${when}`);
+}
+
+function assertHidden(text: string, where: string): void {
+  assert.ok(text.length > 0, `${where} says something`);
+  for (const [name, form] of FORMS) {
+    const at = text.indexOf(form);
+    const around = text.slice(Math.max(0, at - 300), at + 100);
+    assert.equal(at, -1, `${name} shows as ${form} in ${where}: ${around}`);
+  }
+}
+
+function config({ url }: Echo, spool: string, port: number): string {
+  return `mosaic:
+  base_url: ${url}/activities/v1
+  client_id: demo-client
+  client_secret: ${JSON.stringify(SECRETS.client_secret)}
+  streams: [{ type: verify, id: siem, poll_interval: 500ms }]
+spool: { path: "${spool}" }
+status: { listen: "127.0.0.1:${port}", token: "${SECRETS.status_token}" }
+log: { level: debug }
+sinks:
+  splunk: { type: splunk_hec, url: "${url}", token: "${SECRETS.hec_token}" }
+  key: { type: elasticsearch, url: "${url}", api_key: "${SECRETS.api_key}" }
+  basic: { type: elasticsearch, url: "${url}", username: elastic, password: "${SECRETS.password}" }
+  proxied: { type: splunk_hec, url: "http://splunk.example.com:8088", insecure: true, token: "${SECRETS.hec_token}", proxy: "http://forwarder:${SECRETS.proxy_password}@${url.slice('http://'.length)}" }
+`;
+}
