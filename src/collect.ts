@@ -33,7 +33,7 @@ export async function collect(tools: CollectTools, stream: CollectOptions, signa
     const reservation = await roomFor(tools, stream, signals.stop);
     if (!reservation) return;
     const answer = await ask(tools, stream, signals.abort);
-    if (signals.abort.aborted) return;
+    if (signals.abort.aborted && answer.status === 'refused') return;
     failures = answer.status === 'answer' ? 0 : failures + 1;
     const waitMs =
       answer.status === 'answer'
@@ -132,19 +132,18 @@ async function noteGap(
   await persist(tools, `counting a possible gap of ${stream}`, abort, () => tools.spool.gap(stream, reason));
 }
 
-/** What Mosaic has handed out exists only here until it is on disk: a write that fails is repeated until it succeeds or `abort` fires. */
+/** What Mosaic has handed out exists only here until it is on disk: it is written again until that succeeds or `abort` fires. */
 async function persist<T>(
   tools: CollectTools,
   doing: string,
   abort: AbortSignal,
   write: () => Promise<T>,
 ): Promise<T | undefined> {
-  for (let attempt = 0; !abort.aborted; attempt += 1) {
+  for (let attempt = 0; attempt === 0 || !abort.aborted; await wait(backoffMs(attempt++), abort)) {
     try {
       return await write();
     } catch (error) {
       tools.tell({ what: 'spool_error', doing, error: (error as Error).message });
-      await wait(backoffMs(attempt), abort);
     }
   }
   return undefined;

@@ -26,6 +26,7 @@ async function rig(
   context: TestContext,
   answers: readonly (CollectAnswer | Error)[],
   wrap: (spool: Spool) => Spool = (spool) => spool,
+  answerMs = 2,
 ) {
   const spool = newSpool(folder(context), { count: countActivities, maxSize: 50 * 1024 * 1024 });
   await spool.start([{ name: 'one', start: 'earliest' }], ['verify/siem']);
@@ -42,10 +43,11 @@ async function rig(
       collect: async (_, signal) => {
         assert.equal(++parallel, 1, 'one call at a time');
         calls.push(performance.now());
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        await new Promise((resolve) => setTimeout(resolve, answerMs));
         parallel -= 1;
-        signal.throwIfAborted();
-        const answer = answers[calls.length - 1] ?? empty('[]');
+        const answer = answers[calls.length - 1];
+        if (!answer) signal.throwIfAborted();
+        if (!answer) return empty('[]');
         if (answer instanceof Error) throw answer;
         return answer;
       },
@@ -65,7 +67,7 @@ async function rig(
       Array.from({ length: report.pages }, (_, index) => spool.read({ page: index + 1, index: 0 }, abort.signal)),
     );
   };
-  return { spool, news, calls, pages, stop: () => end(stop) };
+  return { spool, news, calls, pages, stop: () => end(stop), abort: () => end(abort) };
 }
 
 test('a full answer is followed at once, a short one after a second, an empty one after the poll interval', async (context) => {
@@ -165,4 +167,42 @@ test('stop lets the call in flight end and stores its answer', async (context) =
   await it.stop();
   assert.equal((await it.spool.report()).pages, 1);
   assert.equal(it.calls.length, 1);
+});
+
+test('an answer that has arrived when everything is to end at once is still stored', async (context) => {
+  const it = await rig(context, [page(5, { partial: 'cut_off' })], undefined, 50);
+  await until(() => it.calls.length === 1);
+  await it.abort();
+  const report = await it.spool.report();
+  assert.equal(report.pages, 1);
+  assert.deepEqual(
+    report.gaps.map(({ reason }) => reason),
+    ['cut_off'],
+  );
+});
+
+test('an answer that cannot be written holds up the stop, and is given up only when everything is to end at once', async (context) => {
+  let full = true;
+  const wrap = (spool: Spool): Spool => ({
+    ...spool,
+    reserve: (bytes) => spool.reserve(bytes),
+    counted: (...parameters) => spool.counted(...parameters),
+    gap: (...parameters) => spool.gap(...parameters),
+    append: async (...parameters) => {
+      if (full) throw new Error('ENOSPC');
+      return spool.append(...parameters);
+    },
+  });
+  const mended = await rig(context, [page(100)], wrap);
+  await until(() => newsIn(mended.news, 'spool_error').length > 0);
+  const stopped = mended.stop();
+  await until(() => newsIn(mended.news, 'spool_error').length > 2);
+  full = false;
+  await stopped;
+  assert.equal((await mended.spool.report()).pages, 1);
+  full = true;
+  const lost = await rig(context, [page(100)], wrap);
+  await until(() => newsIn(lost.news, 'spool_error').length > 0);
+  await lost.abort();
+  assert.equal((await lost.spool.report()).pages, 0);
 });
