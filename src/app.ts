@@ -45,13 +45,25 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
     state.tell(news);
     metrics.tell(news);
   };
-  sayStart(log, config, version, await spool.start(config.sinks, streams));
-  state.spoolOpened();
-  const server =
-    config.status && (await startStatus({ listen: config.status, state, metrics, report: () => spool.report() }));
-  if (server) log.info(`status page at ${server.url}`);
-  const loops = startLoops({ config, spool, log, tell, version, seen: (events) => showRecent(state, events) });
-  return control(loops, { spool, log, server, release });
+  let server: StatusServer | undefined;
+  let started = false;
+  try {
+    const start = await spool.start(config.sinks, streams);
+    started = true;
+    sayStart(log, config, version, start);
+    state.spoolOpened();
+    const report = () => spool.report();
+    if (config.status) server = await startStatus({ listen: config.status, state, metrics, report });
+    if (server) log.info(`status page at ${server.url}`);
+    const loops = startLoops({ config, spool, log, tell, version, seen: (events) => showRecent(state, events) });
+    return control(loops, { spool, log, server, release });
+  } catch (error) {
+    await server?.close();
+    // Nothing was collected: a stop in order, unless the mark of the run before is still to be counted.
+    await spool.close(started).catch(() => undefined);
+    await log.close();
+    throw error;
+  }
 }
 
 interface Parts {
@@ -65,9 +77,10 @@ function control(loops: Loops, { spool, log, server, release }: Parts): App {
   let stops = 0;
   const close = async () => {
     await server?.close();
-    await spool.close(stops < 2);
+    const failed = await spool.close(stops < 2).catch((error: Error) => error);
     release();
-    log.info(stops < 2 ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
+    if (failed) log.error(`${failed.message}. The next start counts a possible gap for each stream`);
+    else log.info(stops < 2 ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
     await log.close();
   };
   return {

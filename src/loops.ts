@@ -38,8 +38,9 @@ export function startLoops(options: LoopsOptions): Loops {
   const stop = new AbortController();
   const abort = new AbortController();
   const late = new AbortController();
-  const forwarders = startSinks(options, { stop: stop.signal, abort: AbortSignal.any([abort.signal, late.signal]) });
+  // First what can throw, so that a start that fails leaves nothing running.
   const client = mosaicClient(mosaicOptions(config));
+  const forwarders = startSinks(options, { stop: stop.signal, abort: AbortSignal.any([abort.signal, late.signal]) });
   const collectors = config.mosaic.streams.map((stream) =>
     collect(
       {

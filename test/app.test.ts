@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { sinks } from '../sinks/index.ts';
+import { startApp } from '../src/app.ts';
+import { loadConfig } from '../src/config.ts';
+import { lockSpool, openSpool } from '../src/spool.ts';
+import { folder } from './fixtures/plain.ts';
+
+async function configAt(path: string, port: number) {
+  const file = join(path, 'forwarder.yaml');
+  writeFileSync(
+    file,
+    `mosaic: { base_url: "http://127.0.0.1:9/activities/v1", client_id: a, client_secret: b, insecure: true, streams: [{ type: verify, id: siem }] }
+spool: { path: ${join(path, 'data')} }
+sinks: { archive: { type: file, path: ${join(path, 'events.ndjson')} } }
+status: { listen: "127.0.0.1:${port}" }
+log: { level: error }
+`,
+  );
+  return loadConfig(file, sinks);
+}
+
+async function takenPort(test: TestContext): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  test.after(() => server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+test('a start that fails before anything is collected leaves the spool free and counts no possible gap', async (t) => {
+  const path = folder(t);
+  await assert.rejects(startApp(await configAt(path, await takenPort(t)), '1.0'), /EADDRINUSE|in use/);
+  lockSpool(join(path, 'data')).release();
+  const spool = openSpool({ path: join(path, 'data'), maxSize: 1e9, retentionMs: 1e9, count: () => 1 });
+  t.after(() => spool.close(true));
+  assert.equal((await spool.start([], ['verify/siem'])).uncleanStop, false);
+});
+
+test('a start that fails after an unclean stop does not hide it', async (t) => {
+  const path = folder(t);
+  const open = () => openSpool({ path: join(path, 'data'), maxSize: 1e9, retentionMs: 1e9, count: () => 1 });
+  const killed = open();
+  await killed.start([], ['verify/siem']);
+  await killed.close(false);
+  await assert.rejects(startApp(await configAt(path, await takenPort(t)), '1.0'), /EADDRINUSE|in use/);
+  const spool = open();
+  t.after(() => spool.close(true));
+  assert.deepEqual(
+    (await spool.report()).gaps.map(({ reason, count }) => [reason, count]),
+    [['crash', 1]],
+  );
+});
