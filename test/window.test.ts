@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SecurityEvent, Settled } from '../src/types.ts';
+import { type Entry, newEntry, Window } from '../src/window.ts';
+import { someEvent } from './fixtures/plain.ts';
+
+function events(page: number, count: number): SecurityEvent[] {
+  return Array.from({ length: count }, (_, index) => someEvent(`event-${page}-${index}`));
+}
+
+/** A small linear congruential generator: the same seed gives the same run. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+for (let seed = 1; seed <= 20; seed += 1) {
+  test(`whatever happens to the events, the books of each page add up and the cursor only grows (seed ${seed})`, () => {
+    const random = chance(seed);
+    const window = new Window();
+    const sizes = Array.from({ length: 30 }, () => Math.floor(random() * 40));
+    sizes.forEach((size, page) => {
+      window.addPage(
+        page,
+        0,
+        events(page, size).map((event) => newEntry(event, random() < 0.8)),
+      );
+    });
+    const books: Settled[] = [];
+    let [now, last] = [0, -1];
+    for (let step = 0; window.length > 0 || window.open > 0 || step === 0; step += 1) {
+      assert.ok(step < 5_000, 'it comes to an end');
+      now += 10;
+      for (const entry of window.take(1 + Math.floor(random() * 20), 1e9, now)) happen(window, entry, random(), now);
+      const moved = window.advance();
+      if (!moved) continue;
+      const at = moved.cursor.page * 1_000 + moved.cursor.index;
+      assert.ok(at > last, `${at} after ${last}`);
+      last = at;
+      books.push(...moved.settled);
+    }
+    sizes.forEach((size, page) => {
+      const sums = books.filter((book) => book.page === page);
+      const total = sums.reduce((sum, { delivered, filtered, dead }) => sum + delivered + filtered + dead.length, 0);
+      assert.equal(total, size, `page ${page}`);
+    });
+    assert.deepEqual([window.open, window.openBytes, window.length, last], [0, 0, 0, 30_000]);
+  });
+}
+
+function happen(window: Window, entry: Entry, dice: number, now: number): void {
+  if (dice < 0.5) window.deliver(entry);
+  else if (dice < 0.6) window.bury(entry, 'no');
+  else if (dice < 0.8) window.putOff(entry, now + dice * 100);
+  else window.giveBack([entry]);
+}
+
+test('a batch keeps both bounds, but one event alone may be larger than a batch', () => {
+  const window = new Window();
+  window.addPage(
+    1,
+    0,
+    events(1, 10).map((event) => newEntry(event, true)),
+  );
+  const size = someEvent('event-1-0').json.length;
+  assert.equal(window.take(4, 1e9, 0).length, 4);
+  assert.equal(window.take(4, 2 * size, 0).length, 2);
+  assert.equal(window.take(4, 1, 0).length, 1);
+});
+
+test('events of an order are sent when the live log has none, and are no part of its books', () => {
+  const window = new Window();
+  const settled: (string | undefined)[] = [];
+  const [first, second] = events(9, 2).map((event) => newEntry(event, true, (refused) => settled.push(refused)));
+  window.addLow([first as Entry, second as Entry]);
+  window.addPage(
+    1,
+    0,
+    events(1, 1).map((event) => newEntry(event, true)),
+  );
+  const live = window.take(10, 1e9, 0);
+  assert.equal(live.length, 1);
+  assert.deepEqual(window.take(10, 1e9, 0), [first, second]);
+  window.deliver(first as Entry);
+  window.bury(second as Entry, 'still no');
+  window.deliver(live[0] as Entry);
+  assert.deepEqual(settled, [undefined, 'still no']);
+  assert.deepEqual(window.advance()?.settled, [{ page: 1, delivered: 1, filtered: 0, dead: [], damaged: 0 }]);
+});
+
+test('100,000 events behind an open one, of which 3 % are put off, cost little', () => {
+  const window = new Window();
+  for (let page = 1; page <= 100; page += 1) {
+    window.addPage(
+      page,
+      0,
+      events(page, 1_000).map((event) => newEntry(event, true)),
+    );
+  }
+  const [head] = window.take(1, 1e9, 0);
+  const from = performance.now();
+  for (let batch = window.take(500, 1e9, 0); batch.length > 0; batch = window.take(500, 1e9, 0)) {
+    for (const [index, entry] of batch.entries()) {
+      if (index % 33 === 0) window.putOff(entry, 1e6);
+      else window.deliver(entry);
+    }
+    window.advance();
+  }
+  assert.ok(performance.now() - from < 3_000, `${performance.now() - from} ms for 100,000 events`);
+  window.deliver(head as Entry);
+  assert.equal(window.advance()?.cursor.page, 1);
+});
