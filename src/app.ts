@@ -1,3 +1,4 @@
+import { createCensor } from './censor.ts';
 import type { Config } from './config.ts';
 import { countActivities } from './elements.ts';
 import { createLog, type Log } from './log.ts';
@@ -37,8 +38,9 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
   const streams = config.mosaic.streams.map(({ name }) => name);
   const sinks = config.sinks.map(({ name }) => name);
   const waiting = async (sink: string) => (await spool.report()).sinks.find((each) => each.sink === sink)?.waiting;
-  const log = createLog({ ...config.log, secrets: () => config.secrets(), waiting });
-  const state = createState({ version, streams, sinks });
+  const secrets = () => config.secrets();
+  const log = createLog({ ...config.log, secrets, waiting });
+  const state = createState({ version, streams, sinks, censor: createCensor(secrets) });
   const metrics = createMetrics({ streams, sinks, refresh: () => spool.report() });
   const tell: Tell = (news) => {
     log.tell(news);

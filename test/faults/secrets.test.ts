@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { activitySource } from '../../src/simulator/sessions.ts';
 import { ACCESS_TOKEN, type Echo, startEcho } from '../fixtures/echo.ts';
 import { type Daemon, newDaemon } from '../fixtures/process.ts';
@@ -71,6 +72,26 @@ test('no secret shows anywhere, though every end repeats it in its refusals', as
   }
 });
 
+test('nor does the secret of a sink from elsewhere that tells it in its errors', async (t) => {
+  const echo = await startEcho(t);
+  const daemon = await newDaemon(t, ({ spool, port }) => {
+    const sink = `  own: { type: "${TELLING}", password: "${SECRETS.password}" }\n`;
+    return config(echo, spool, port).replace(/^sinks:\n.*/ms, `sinks:\n${sink}`);
+  });
+  echo.activities = activitySource({ seed: 9, rate: 50 })
+    .take(10)
+    .map(({ json }) => json);
+  daemon.start();
+  await daemon.ready();
+  await daemon.until('it is down', async () => (await look(daemon)).sinks[0]?.state === 'down');
+  await daemon.until('the log says so', () => daemon.log.includes('sink own is down'));
+  await assertNoSecretShows(daemon, 'the password is told');
+  const { stdout } = await daemon.run('status', '--json');
+  assertHidden(stdout, 'status --json');
+  assert.match(stdout, /the password \*\*\* is wrong/);
+});
+
+const TELLING = fileURLToPath(new URL('../fixtures/telling-sink.js', import.meta.url));
 const TOLD = ['splunk', 'key', 'basic', 'proxied'];
 
 interface Look {
