@@ -11,7 +11,7 @@ after(() => folder.remove());
 
 const ENDS = `async function* connect(config) {
   yield { end: 'mosaic', ok: true, lines: [config.mosaic.baseUrl] };
-  yield { end: 'sink a', ok: !process.env.DOWN, lines: ['said \\u001b[31mso'] };
+  yield { end: 'sink a', ok: !process.env.DOWN, lines: ['said \\u001b[31mso', 'with ' + config.mosaic.clientSecret()] };
 }`;
 
 /** The command in a process of its own, in the folder, as main runs it. */
@@ -72,10 +72,13 @@ describe('check', () => {
   });
 
   it('tries each end with --connect, and ends with 1 where one does not work', () => {
-    folder.file('good.yaml', config());
+    folder.file('good.yaml', config().replace('client_secret: s', 'client_secret: hunter2'));
     const good = run(['check', '--connect', '-c', 'good.yaml']);
     assert.equal(good.status, 0);
-    assert.match(good.stdout, /works mosaic\n +https:\/\/api\.eu.*\nworks sink a\n +said \\u\{1b\}\[31mso\n$/);
+    assert.match(
+      good.stdout,
+      /works mosaic\n +https:\/\/api\.eu.*\nworks sink a\n +said \\u\{1b\}\[31mso\n +with \*\*\*\n$/,
+    );
     const bad = run(['check', '--connect', '-c', 'good.yaml'], { DOWN: '1' });
     assert.equal(bad.status, 1);
     assert.match(bad.stdout, /fails sink a\n/);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
+import { createCensor } from '../censor.ts';
 import { type Config, ConfigMistakes, loadConfig } from '../config.ts';
 import { Failure, paint, printable } from '../terminal.ts';
 import { configOption } from './options.ts';
@@ -27,7 +28,7 @@ export function checkCommand(connect: (config: Config) => AsyncIterable<End>): C
       print(
         `${printable(config.file)}: fine: ${counted(streams.length, 'stream')}, ${counted(config.sinks.length, 'sink')}`,
       );
-      if (options.connect) await tryAll(connect(config));
+      if (options.connect) await tryAll(connect(config), createCensor(config.secrets));
     });
 }
 
@@ -47,12 +48,13 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-async function tryAll(ends: AsyncIterable<End>): Promise<void> {
+/** @param safe takes the secrets out of what servers and sinks of others say */
+async function tryAll(ends: AsyncIterable<End>, safe: (text: string) => string): Promise<void> {
   const failed: string[] = [];
   for await (const { end, ok, lines } of ends) {
     if (!ok) failed.push(end);
     print(`${paint(ok ? 'green' : 'red', ok ? 'works' : 'fails')} ${printable(end)}`);
-    for (const line of lines) print(`      ${printable(line)}`);
+    for (const line of lines) print(`      ${safe(line)}`);
   }
   if (failed.length > 0) throw new Failure(`${failed.join(', ')}: not ready, as said above`);
 }

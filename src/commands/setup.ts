@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
+import { createCensor } from '../censor.ts';
 import { loadConfig } from '../config.ts';
 import { mosaicOptions } from '../loops.ts';
 import { mosaicClient } from '../mosaic.ts';
-import { Failure, paint, printable } from '../terminal.ts';
+import { Failure, paint } from '../terminal.ts';
 import { configOption } from './options.ts';
 import { jsonLine, print } from './print.ts';
 
@@ -16,13 +17,15 @@ export function setupCommand(): Command {
     .action(async (options: { config?: string; json?: boolean }) => {
       const config = await loadConfig(options.config, sinks);
       const client = mosaicClient(mosaicOptions(config));
+      const safe = createCensor(config.secrets);
       let failed = 0;
       try {
         for await (const step of client.setup(config.mosaic.streams, new AbortController().signal)) {
           const good = step.result === 'created' || step.result === 'exists';
           if (!good) failed += 1;
-          const text = printable(`${step.step}  ${step.detail}`.trimEnd());
-          print(options.json ? jsonLine(step) : `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${text}`);
+          const text = safe(`${step.step}  ${step.detail}`.trimEnd());
+          const row = { ...step, detail: safe(step.detail) };
+          print(options.json ? jsonLine(row) : `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${text}`);
         }
       } finally {
         await client.close();
