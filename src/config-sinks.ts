@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
+import { codeWarnings } from './config-codes.ts';
 import { checkProxy, checkTls, checkUrl, endWarnings } from './config-ends.ts';
 import { unknownKey, validate } from './config-issues.ts';
 import { secretsIn } from './config-json-schema.ts';
@@ -110,6 +111,7 @@ async function readSink(
   surroundings.warnings.push(
     ...endWarnings(`sink ${name}`, addresses, tls),
     ...strangers(name, common, surroundings.streams),
+    ...codeWarnings(`sink ${name}`, [...(common.only?.codes ?? []), ...(common.except?.codes ?? [])]),
   );
   return { name, definition, ...settings(common, definition), tls, options: () => tree.again(path, read)?.value };
 }

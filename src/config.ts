@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { codeWarnings } from './config-codes.ts';
 import { checkUrl, endWarnings, isLoopback } from './config-ends.ts';
 import { unknownKey, validate } from './config-issues.ts';
 import { secretsIn } from './config-json-schema.ts';
@@ -140,6 +141,7 @@ function readRest(
   const spool = validate(tree, ['spool'], schema.spool, raw['spool']);
   const events = validate(tree, ['events'], schema.events, raw['events']);
   checkDrop(tree, raw['events']);
+  warnings.push(...codeWarnings('events.severity', Object.keys(events?.severity ?? {})));
   const status = readStatus(tree, raw['status']);
   const shutdownTimeoutMs = validate(tree, ['shutdown_timeout'], schema.shutdownTimeout, raw['shutdown_timeout']);
   const log = readLog(tree, raw['log'], warnings);

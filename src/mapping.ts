@@ -211,3 +211,11 @@ function vendorFields(): Record<string, VendorFieldType> {
 
 /** Every field below `transmit_security`, with its Elasticsearch type. */
 export const VENDOR_FIELD_TYPES: Readonly<Record<string, VendorFieldType>> = vendorFields();
+
+/** Every code that an event can have. */
+export const EVENT_CODES: readonly string[] = Object.values(STREAM_MAPPINGS).flatMap(
+  ({ activities, unknown, failed: broken }) =>
+    [...[...activities.values()].flatMap(({ values, other }) => [...values.values(), other]), unknown, broken].map(
+      ({ code }) => code,
+    ),
+);

@@ -151,6 +151,23 @@ log: { level: debug, format: json, outputs: [{ type: file, path: x.log }, { type
     );
   });
 
+  it('warns of codes that no event has', async () => {
+    const codes =
+      'codes: [verification_status_update.*, Redirect, page_loaded.*, cis.unknown, pipeline_error, unknown]';
+    const { warnings } = await folder.load(
+      config({
+        sinks: `a: { type: console, only: { ${codes} } }, b: { type: console, except: { codes: ["*", nothing_like_it_at_all] } }`,
+        rest: 'events: { severity: { verification_status_updated.rejectd: high, session_*: low } }',
+      }),
+    );
+    assert.deepEqual(warnings, [
+      'events.severity: no event has the code verification_status_updated.rejectd (did you mean verification_status_updated.rejected?)',
+      'sink a: no event has the code verification_status_update.* (did you mean verification_status_updated.*?)',
+      'sink a: no event has the code Redirect (did you mean redirect?)',
+      'sink b: no event has the code nothing_like_it_at_all',
+    ]);
+  });
+
   it('may use anchors, merged maps and any line ends', async () => {
     const text = `mosaic: &m
   region: eu
