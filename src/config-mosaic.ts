@@ -86,7 +86,7 @@ function readStreams(tree: ConfigTree, mosaic: Raw): readonly (Link | undefined)
     if (!isPlainMap(stream)) return undefined;
     const path = ['mosaic', 'streams', index];
     const link = readLink(tree, path, stream, mosaic);
-    if (!isGiven(stream['link'])) tellMissing(tree, path, stream);
+    if (!isGiven(stream['link']) && !tree.isBroken([...path, 'link'])) tellMissing(tree, path, stream);
     const { type, id } = link ?? stream;
     const name = `${String(type)}/${String(id)}`;
     const other = seen.get(name);
@@ -125,8 +125,10 @@ function checkBase(tree: ConfigTree, mosaic: Raw, links: readonly (Link | undefi
   const { region, base_url: base } = mosaic;
   const at = ['mosaic', 'base_url'];
   if (isGiven(region) && isGiven(base)) tree.tell(at, 'region says this already: keep one of the two', 'key');
-  const linksSay = links.length > 0 && links.every((link) => link?.baseUrl !== undefined);
-  if (!isGiven(region) && !isGiven(base) && !linksSay)
+  const isSaid = (link: Link | undefined, index: number) =>
+    link?.baseUrl !== undefined || tree.isBroken(['mosaic', 'streams', index, 'link']);
+  const linksSay = links.length > 0 && links.every(isSaid);
+  if (!isGiven(region) && !isGiven(base) && !tree.isBroken(at) && !linksSay)
     tree.tell(
       ['mosaic', 'region'],
       `is missing, region (one of ${REGIONS.join(', ')}) or base_url is required`,
