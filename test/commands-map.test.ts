@@ -75,6 +75,17 @@ describe('map', () => {
     }
   });
 
+  it('prints nothing that could steer a terminal', async () => {
+    const evil = { activity: 'error\u202e', errorDescription: 'a\u009b31mb', note: '\u2028' };
+    const input = JSON.stringify([{ ...evil, activity: 'error' }, evil]);
+    for (const format of ['ecs', 'hec', 'rfc5424']) {
+      const { status, stdout, stderr } = await run(['map', '--explain', '--format', format], input);
+      assert.equal(status, 0);
+      assert.doesNotMatch(stdout + stderr, /[\u0080-\u009f\u2028\u202e]/, format);
+      assert.match(stdout, /a\\u009b31mb/);
+    }
+  });
+
   it('gives the same events whatever the time zone', async () => {
     const input = `[${activity('redirect', '2023-11-14T22:13:20')}]`;
     const here = await run(['map'], input, { TZ: 'UTC' });

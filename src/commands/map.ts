@@ -7,7 +7,7 @@ import { isEmptyAnswer, splitElements } from '../elements.ts';
 import { DEFAULT_EVENT_OPTIONS, normalizer, readTime } from '../normalize.ts';
 import { Failure } from '../terminal.ts';
 import type { Normalize, SecurityEvent, StreamName } from '../types.ts';
-import { print, remark } from './print.ts';
+import { jsonLine, print, remark, safeJson } from './print.ts';
 
 interface Options {
   readonly config?: string;
@@ -41,7 +41,8 @@ export function mapCommand(): Command {
       if (isEmptyAnswer(input)) return remark('nothing to map: an empty input, as Mosaic answers when it has nothing');
       const rules = options.config ? (await loadConfig(options.config, sinks)).events : DEFAULT_EVENT_OPTIONS;
       for (const event of eventsOf(input, { normalize: normalizer(rules), stream, given })) {
-        print(encode(event));
+        const line = encode(event);
+        print(line.startsWith('{') ? safeJson(line) : line);
         if (options.explain) remark(explain(event));
         if (process.stdout.errored) return;
       }
@@ -130,5 +131,5 @@ function explain({ id, code, severity, document }: SecurityEvent): string {
   const { kind, category, outcome, reason } = document.event as Record<string, unknown>;
   const facts = { code, severity, kind, category, outcome, reason, tags: document['tags'] };
   const said = Object.entries(facts).filter(([, value]) => value !== undefined);
-  return `# ${id}: ${said.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(', ')}`;
+  return `# ${id}: ${said.map(([name, value]) => `${name} ${jsonLine(value)}`).join(', ')}`;
 }

@@ -21,7 +21,12 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
 /** One line of JSON that is safe on a terminal and still says the same. */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
+  return safeJson(JSON.stringify(value));
+}
+
+/** The same for what is JSON already. */
+export function safeJson(json: string): string {
+  return json.replace(UNPRINTABLE, (character) =>
     Array.from({ length: character.length }, (_, index) => escaped(character.charCodeAt(index))).join(''),
   );
 }
