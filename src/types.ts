@@ -13,6 +13,10 @@
  * possible gap  a collect call whose answer was lost after Mosaic may have moved the stream on
  */
 
+import type { BookFilter, BookRow, NewOrder, Order, Revived, SpoolReport } from './spool-shape.ts';
+
+export type * from './spool-shape.ts';
+
 export type StreamType = 'verify' | 'cis' | 'admin' | 'risk';
 /** `type/id`, as in `verify/siem`. Part of every event id. */
 export type StreamName = `${StreamType}/${string}`;
@@ -121,30 +125,6 @@ export interface Settled {
   readonly damaged?: number;
 }
 
-/** Work that an operator left for the running process: rows, so they survive a restart. */
-export interface NewOrder {
-  readonly kind: 'revive' | 'discard';
-  readonly sink: string;
-  readonly filter: DeadLetterFilter;
-}
-export interface Order extends NewOrder {
-  readonly id: number;
-  readonly createdAt: Date;
-  readonly finishedAt?: Date;
-  /** The last dead letter that was handled, and the last that existed when the order was given. */
-  readonly after: number;
-  readonly upTo: number;
-  readonly delivered: number;
-  readonly refused: number;
-  readonly discarded: number;
-}
-export interface Revived {
-  readonly after: number;
-  readonly delivered: readonly number[];
-  readonly refused: readonly { readonly id: number; readonly reason: string }[];
-  readonly finished: boolean;
-}
-
 export interface Reservation {
   /** Gives back what `append` did not use; safe to repeat. */
   release(): void;
@@ -162,55 +142,6 @@ export interface SpoolStart {
 }
 
 export type GapReason = 'no_answer' | 'cut_off' | 'gateway' | 'too_large' | 'crash';
-export interface Gap {
-  readonly stream: StreamName;
-  readonly reason: GapReason;
-  readonly count: number;
-  readonly lastAt: Date;
-}
-
-/** One line of the books: what became of the activities that one stream brought in one hour of receipt, at one sink. */
-export interface BookRow {
-  readonly stream: StreamName;
-  readonly sink: string;
-  /** The start of the hour. */
-  readonly hour: Date;
-  readonly collected: number;
-  readonly delivered: number;
-  readonly filtered: number;
-  readonly dead: number;
-  readonly discarded: number;
-  readonly damaged: number;
-  readonly waiting: number;
-}
-export interface BookFilter {
-  readonly sink?: string;
-  readonly from?: Date;
-  readonly to?: Date;
-}
-
-export interface SinkReport {
-  readonly sink: string;
-  readonly configured: boolean;
-  readonly cursor: Cursor;
-  readonly waiting: number;
-  /** Receipt of the oldest page that is not settled. */
-  readonly waitingSince?: Date;
-  readonly delivered: number;
-  readonly filtered: number;
-  readonly deadLetters: number;
-}
-export interface SpoolReport {
-  readonly bytes: number;
-  readonly limit: number;
-  readonly pages: number;
-  readonly oldestPageAt?: Date;
-  readonly newestPageAt?: Date;
-  readonly gaps: readonly Gap[];
-  readonly sinks: readonly SinkReport[];
-  readonly orders: readonly Order[];
-}
-
 /** The durable log. Every write is one transaction, on disk and synced when its promise resolves. */
 export interface Spool {
   /** All cursors in one transaction, `was`, and the mark of an unclean stop. Before the first collect. */
