@@ -1,4 +1,4 @@
-import type { AdminContext, InstallStep } from '../../src/sink.ts';
+import { type AdminContext, type InstallStep, printable } from '../../src/sink.ts';
 import { connect, type ElasticsearchClient } from './client.ts';
 import { DATASETS, type Dataset } from './encode.ts';
 import { addresses, credentials, encodedKey, type Options } from './options.ts';
@@ -129,5 +129,7 @@ function refused(method: string, path: string, answer: { from: string; status: n
     answer.status === 401 || answer.status === 403
       ? '; the administrative key needs manage_index_templates and manage_ingest_pipelines'
       : '';
-  return new Error(`${answer.from} answered ${answer.status} to ${method} ${path} (${words.slice(0, 300)})${hint}`);
+  return new Error(
+    `${answer.from} answered ${answer.status} to ${method} ${path} (${printable(words.slice(0, 300))})${hint}`,
+  );
 }

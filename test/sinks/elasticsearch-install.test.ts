@@ -226,14 +226,30 @@ test('check --connect tells a wrong key, a relative of Elasticsearch and a dead 
   assert.match(dead.text, /ECONNREFUSED/);
 });
 
-test('probe takes nothing for Elasticsearch that answers like a web server', async (context) => {
+/** Answers all requests alike. */
+async function answering(context: TestContext, status: number, body: unknown): Promise<string> {
+  const headers = {
+    'content-type': 'application/json',
+    ...(status !== 404 && { 'x-elastic-product': 'Elasticsearch' }),
+  };
   const server = createServer((_, response) => {
-    response.writeHead(404, { 'content-type': 'application/json' }).end('{"text":"not found"}');
+    response.writeHead(status, headers).end(JSON.stringify(body));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   context.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const stranger = await probe(`http://127.0.0.1:${port}`);
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('what a server says when it refuses cannot steer a terminal', async (context) => {
+  const url = await answering(context, 403, { error: { type: 'security_exception', reason: 'no\u001b[31m \u202e' } });
+  await assert.rejects(
+    install(url),
+    /\(security_exception: no\\u\{1b\}\[31m \\u\{202e\}\); the administrative key needs/,
+  );
+});
+
+test('probe takes nothing for Elasticsearch that answers like a web server', async (context) => {
+  const stranger = await probe(await answering(context, 404, { text: 'not found' }));
   assert.equal(stranger.ok, false);
   assert.match(stranger.text, /answered 404, and not as Elasticsearch does: is the address right\?$/);
 });
