@@ -134,8 +134,10 @@ class Loop {
   }
 
   #next(now: number): Entry[] {
-    const batch = this.#blame.half() ?? this.#window.take(this.#options.maxEvents, this.#blame.maxBytes, now);
-    if (this.#options.limit) this.#paceAt = Math.max(this.#paceAt, now) + (batch.length / this.#options.limit) * 1000;
+    const { maxEvents, limit } = this.#options;
+    const most = limit ? Math.min(maxEvents, Math.ceil(limit)) : maxEvents;
+    const batch = this.#blame.half() ?? this.#window.take(most, this.#blame.maxBytes, now);
+    if (limit) this.#paceAt = Math.max(this.#paceAt, now) + (batch.length / limit) * 1000;
     this.#room.ring();
     return batch;
   }

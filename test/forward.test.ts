@@ -249,6 +249,16 @@ test('a limit holds the pace', async (context) => {
   assert.ok(performance.now() - from >= 350, 'the fifth batch of 20 at 200/s starts after 400 ms');
 });
 
+test('a limit below the size of a batch makes the batches smaller', async (context) => {
+  const it = await rig(context, () => delivered, { limit: 20, maxEvents: 500 });
+  await appendPage(it.spool, names('a', 0, 45));
+  await until(() => it.got.length > 0);
+  const from = performance.now();
+  assert.equal(it.got.length, 20);
+  await until(it.settledAll);
+  assert.ok(performance.now() - from >= 1_500, 'the third batch starts after two seconds');
+});
+
 test('a sink that cannot be opened is tried until it can', async (context) => {
   let failures = 3;
   const it = await rig(context, () => delivered, {
