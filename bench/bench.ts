@@ -5,7 +5,17 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type Child, STREAM, startChild, startForwarder, startPump, type Times, type Use, useOf } from './processes.ts';
+import {
+  BATCH,
+  type Child,
+  STREAM,
+  startChild,
+  startForwarder,
+  startPump,
+  type Times,
+  type Use,
+  useOf,
+} from './processes.ts';
 
 /**
  * The whole path beside a raw pump, in one run on one machine: `npm run bench -- --events 200000 --rounds 3 --backlog 1000000`.
@@ -52,7 +62,7 @@ function configOf(folder: string, { hello }: Mosaic, receiver: Receiver): string
       token_url: hello.tokenUrl,
       client_id: 'bench',
       client_secret: hello.secret,
-      streams: [{ type, id, poll_interval: '200ms' }],
+      streams: [{ type, id, batch_size: BATCH, poll_interval: '200ms' }],
     },
     spool: { path: join(folder, 'spool') },
     sinks: {
@@ -60,7 +70,7 @@ function configOf(folder: string, { hello }: Mosaic, receiver: Receiver): string
         type: 'splunk_hec',
         url: receiver.hello.url,
         token: 'bench',
-        batch: { max_events: 1000, max_bytes: '4MB' },
+        batch: { max_events: BATCH, max_bytes: '1MB' },
       },
     },
     status: 'off',

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const STREAM = 'verify/bench';
+/** Activities in one answer of Mosaic, and in one request to the receiver. */
+export const BATCH = 500;
 
 /** What the orchestrator tells its children. */
 export type Order =

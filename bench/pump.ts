@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Agent, request } from 'undici';
-import { STREAM } from './processes.ts';
+import { BATCH, STREAM } from './processes.ts';
 
 /** The measure of all: the same bytes read over HTTP and posted on, page by page, with the same gzip. It keeps nothing and maps nothing. */
 const compress = promisify(gzip);
@@ -18,7 +18,7 @@ const answer = await request(tokenUrl, {
 });
 const { access_token: token } = (await answer.body.json()) as { access_token: string };
 const [type, id] = STREAM.split('/');
-const url = `${baseUrl}/activities/collect?type=${type}&stream_id=${id}&batch_size=1000`;
+const url = `${baseUrl}/activities/collect?type=${type}&stream_id=${id}&batch_size=${BATCH}`;
 const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
 
 const posting = new Set<Promise<void>>();
