@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST = [24, 15];
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+const SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGUSR2'];
+const FROM_KEYS = ['SIGINT', 'SIGQUIT'];
 
 function isOld(version) {
   const [major, minor] = version.split('.').map(Number);
@@ -26,7 +27,10 @@ function bundledNode() {
 /** The same program on that Node; this process only passes signals on, and ends as the other one ends. */
 function handOver(node) {
   const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], { stdio: 'inherit' });
+  // A terminal sends what its keys mean to both processes. Passed on, it would come twice, and the second one means "at once".
+  const isTyped = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  for (const signal of FROM_KEYS) process.on(signal, () => isTyped || child.kill(signal));
   child.on('error', (error) => {
     console.error(`mosaic-siem could not start ${node}: ${error.message}`);
     process.exit(1);

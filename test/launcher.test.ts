@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -16,6 +16,12 @@ export async function main([, , order, ...rest]) {
   if (order === 'exit') process.exitCode = Number(rest[0]);
   if (order === 'die') process.kill(process.pid, rest[0]);
   if (order === 'tell') console.log(JSON.stringify({ node: process.versions.node, pid: process.pid, rest, options: process.execArgv }));
+  if (order === 'count') {
+    let count = 0;
+    process.on('SIGINT', () => { count += 1; });
+    setTimeout(() => { console.log('SIGINT came ' + count + ' time(s)'); process.exit(0); }, 1500);
+    console.log('counts');
+  }
   if (order !== 'wait') return;
   for (const signal of rest) process.on(signal, () => { console.log('got ' + signal); process.exit(9); });
   setInterval(() => undefined, 1000);
@@ -33,26 +39,29 @@ const PRETENDED = `
 interface Old {
   readonly name: string;
   readonly missing?: string;
-  start(launcher: string, words: readonly string[]): ChildProcess;
+  /** The command that starts the launcher on it. */
+  words(launcher: string, words: readonly string[]): readonly string[];
 }
 
 const pretended: Old = {
   name: 'a Node that says it is 24.14.9',
-  start: (launcher, words) =>
-    spawn(process.execPath, ['--input-type=module', '--eval', PRETENDED, '--', launcher, ...words]),
+  words: (launcher, words) => [process.execPath, '--input-type=module', '--eval', PRETENDED, '--', launcher, ...words],
 };
 
 const found = findOldNode();
 const real: Old = {
   name: `the Node ${found?.version ?? ''} of this machine`,
   ...(!found && { missing: 'no Node older than 24.15 is on the PATH of this machine' }),
-  start: (launcher, words) => spawn(found?.path ?? '', [launcher, ...words]),
+  words: (launcher, words) => [found?.path ?? '', launcher, ...words],
 };
+
+const terminal =
+  spawnSync('script', ['--version']).status !== 0 && 'no `script` here, which gives a program a terminal';
 
 for (const old of [pretended, real]) {
   describe(`the launcher on ${old.name}`, { skip: old.missing ?? false }, () => {
     it('starts the bundled Node with the same words', async (context) => {
-      const { code, stdout } = await end(old.start(tree(context), ['tell', 'a b', '--c']));
+      const { code, stdout } = await end(start(old, tree(context), ['tell', 'a b', '--c']));
       const told = JSON.parse(stdout);
       assert.deepEqual([code, told.node, told.rest], [0, process.versions.node, ['a b', '--c']]);
     });
@@ -60,27 +69,38 @@ for (const old of [pretended, real]) {
     it('ends with its exit status', async (context) => {
       const launcher = tree(context);
       for (const status of [0, 1, 2, 78]) {
-        assert.equal((await end(old.start(launcher, ['exit', String(status)]))).code, status);
+        assert.equal((await end(start(old, launcher, ['exit', String(status)]))).code, status);
       }
     });
 
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const) {
       it(`passes ${signal} on, and waits for the end`, async (context) => {
-        const child = old.start(tree(context), ['wait', signal]);
+        const child = start(old, tree(context), ['wait', signal]);
         child.stdout?.once('data', () => child.kill(signal));
         const { code, stdout } = await end(child);
         assert.deepEqual([code, stdout], [9, `waits\ngot ${signal}\n`]);
       });
     }
 
+    it('leaves Ctrl+C to the terminal, which tells both', { skip: terminal }, async (context) => {
+      const [program, ...words] = old
+        .words(tree(context), ['count'])
+        .map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+      const command = [program, ...words].join(' ');
+      const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null']);
+      child.stdout.once('data', () => child.stdin.write('\u0003'));
+      const { code, stdout } = await end(child);
+      assert.deepEqual([code, /SIGINT came \d+/.exec(stdout)?.[0]], [0, 'SIGINT came 1'], stdout);
+    });
+
     it('ends by the signal that ended the program', async (context) => {
       for (const signal of ['SIGKILL', 'SIGTERM']) {
-        assert.equal((await end(old.start(tree(context), ['die', signal]))).signal, signal);
+        assert.equal((await end(start(old, tree(context), ['die', signal]))).signal, signal);
       }
     });
 
     it('says in one sentence what is missing where no Node is bundled', async (context) => {
-      const { code, stdout, stderr } = await end(old.start(tree(context, { bundled: false }), ['tell']));
+      const { code, stdout, stderr } = await end(start(old, tree(context, { bundled: false }), ['tell']));
       assert.deepEqual([code, stdout], [78, '']);
       assert.match(
         stderr,
@@ -134,6 +154,11 @@ function tree(context: TestContext, { bundled = true, main = 'src/main.ts' }: Tr
   mkdirSync(join(top, 'bin'));
   copyFileSync(LAUNCHER, join(top, 'bin/mosaic-siem.js'));
   return join(top, 'bin/mosaic-siem.js');
+}
+
+function start(old: Old, launcher: string, words: readonly string[]): ChildProcess {
+  const [program = '', ...rest] = old.words(launcher, words);
+  return spawn(program, rest);
 }
 
 async function end(child: ChildProcess) {
