@@ -77,7 +77,7 @@ function streamTable(streams: readonly StreamStatus[], now: number): Table {
   return {
     id: 'streams',
     caption: 'Streams',
-    headers: ['Stream', 'State', 'Since', 'Last success', 'Collected', 'Last error'],
+    headers: ['Stream', 'State', 'Since', 'Last success', 'Newest event', 'Collected', 'Last error'],
     rows: streams.map((row) => ({
       tone: toneOf(row.state),
       cells: [
@@ -85,6 +85,7 @@ function streamTable(streams: readonly StreamStatus[], now: number): Table {
         row.state,
         age(row.since, now),
         age(row.last_success, now),
+        age(row.newest_event, now),
         decimal(row.activities),
         row.last_error === null ? '' : `${age(row.last_error_at, now)}: ${row.last_error}`,
       ],

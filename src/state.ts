@@ -47,6 +47,7 @@ interface StreamNow {
   state: 'ok' | 'failing' | 'waiting';
   since: Date;
   success?: Date;
+  newest?: Date;
   error?: string;
   errorAt?: Date;
   activities: number;
@@ -90,6 +91,8 @@ export function createState(options: StateOptions): StatusState {
     recent: (event) => {
       now.events.unshift(recentStatus(event, safe));
       if (now.events.length > RECENT) now.events.pop();
+      const stream = event.stream && now.streams.get(event.stream);
+      if (stream && event.time > (stream.newest ?? 0)) stream.newest = event.time;
     },
     spoolOpened: () => {
       now.spoolOpen = true;
@@ -212,6 +215,7 @@ function streamStatus(name: string, stream: StreamNow): StreamStatus {
     state: stream.state,
     since: stream.since.toISOString(),
     last_success: iso(stream.success),
+    newest_event: iso(stream.newest),
     last_error: stream.error ?? null,
     last_error_at: iso(stream.errorAt),
     activities: stream.activities,

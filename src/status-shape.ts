@@ -26,6 +26,8 @@ export interface StreamStatus {
   readonly state: 'ok' | 'failing' | 'waiting' | 'unknown';
   readonly since: string | null;
   readonly last_success: string | null;
+  /** Timestamp of the newest event that this process has seen of it. */
+  readonly newest_event: string | null;
   readonly last_error: string | null;
   readonly last_error_at: string | null;
   /** Collected since this process started. */
@@ -86,6 +88,7 @@ export function statusOfSpool(report: SpoolReport, streams: readonly StreamName[
       state: 'unknown',
       since: null,
       last_success: null,
+      newest_event: null,
       last_error: null,
       last_error_at: null,
       activities: 0,

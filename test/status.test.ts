@@ -269,6 +269,7 @@ describe('/api/status', () => {
           state: 'ok',
           since: time,
           last_success: time,
+          newest_event: time,
           last_error: null,
           last_error_at: null,
           activities: 0,
@@ -278,6 +279,7 @@ describe('/api/status', () => {
           state: 'failing',
           since: time,
           last_success: time,
+          newest_event: null,
           last_error: 'server: HTTP 503',
           last_error_at: time,
           activities: 0,
@@ -335,6 +337,24 @@ describe('/api/status', () => {
       gaps: [{ stream: 'verify/siem', reason: 'gateway', count: 2, last_at: time }],
       events: [{ time, code: 'page_loaded', severity: 'informational', stream: 'verify/siem', sink: 'soc', id: 'abc' }],
     });
+  });
+
+  it('knows the newest event of each stream, whatever the order they came in', () => {
+    const state = newState();
+    const at = (seconds: number) => new Date(AT.getTime() - seconds * 1000);
+    for (const seconds of [90, 30, 60])
+      state.recent({ time: at(seconds), code: 'redirect', severity: 'low', stream: 'verify/siem' });
+    const status = state.snapshot(report());
+    assert.deepEqual(
+      status.streams.map((stream) => stream.newest_event),
+      [at(30).toISOString(), null],
+    );
+    const [streams] = viewOf(status).tables;
+    assert.equal(streams?.headers[4], 'Newest event');
+    assert.deepEqual(
+      streams?.rows.map(({ cells }) => cells[4]),
+      ['30 s ago', '–'],
+    );
   });
 
   it('estimates the hours until the spool is full from what came in the last 15 minutes', () => {
@@ -503,7 +523,7 @@ describe('the page', () => {
     assert.equal(html.match(/<script/g)?.length, 1);
     assert.ok(!html.includes('<img'));
     assert.ok(html.includes('&#60;/script&#62;&#60;script&#62;alert(&#34;1&#34;)'));
-    assert.equal(html.match(/<th scope="col">/g)?.length, 25);
+    assert.equal(html.match(/<th scope="col">/g)?.length, 26);
   });
 
   it('says in few words how long there is room', () => {
