@@ -76,13 +76,14 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'it refuses our client certificate, or misses one: see tls.cert and tls.key',
   ],
   [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/, 'it does not speak TLS on this port'],
+  [/before secure TLS connection/, 'does it speak TLS on this port?'],
 ];
 
 /** What a socket's error says, with what to do about it where that is known. */
 export function because(error: unknown, timeoutMs: number): string {
   if (error instanceof DOMException && error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
   const { code = '', reason, message = '' } = error as { code?: string; reason?: unknown; message?: string };
-  const [, hint] = HINTS.find(([pattern]) => pattern.test(code)) ?? [];
+  const [, hint] = HINTS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
   // An OpenSSL error's message is its place in the source; its reason is what happened.
   const text = typeof reason === 'string' ? reason : message;
   const told = text && code && !text.includes(code) ? `${text} (${code})` : text || code || String(error);
