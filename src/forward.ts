@@ -130,7 +130,8 @@ class Loop {
 
   #maySend(): boolean {
     if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected || this.#pausedMs() > 0) return false;
-    return this.#flying < this.#options.concurrency;
+    // After trouble one delivery goes alone: where a flood is the trouble, more of it would never get anything through.
+    return this.#flying < (this.#attempt > 0 ? 1 : this.#options.concurrency);
   }
 
   #next(now: number): Entry[] {
