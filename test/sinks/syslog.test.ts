@@ -328,7 +328,10 @@ describe('TLS', { concurrency: 4 }, () => {
     const mail = await start((socket) => socket.resume().end('220 mail.example.com\r\n'));
     assert.match((await failure(openSink(context, mail))).message, /does not speak TLS/);
     const plain = await start((socket) => socket.once('data', () => socket.end()));
-    assert.match((await failure(openSink(context, plain))).message, /\(ECONNRESET\); does it speak TLS on this port\?$/);
+    assert.match(
+      (await failure(openSink(context, plain))).message,
+      /\(ECONNRESET\); does it speak TLS on this port\?$/,
+    );
     const silent = await start(() => undefined);
     const error = await failure(openSink(context, silent, {}, { timeoutMs: 300 }));
     assert.ok(error instanceof Unavailable);
