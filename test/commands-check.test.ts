@@ -71,6 +71,29 @@ describe('check', () => {
     assert.equal(run(['check', '-c', 'nowhere.yaml']).status, 78);
   });
 
+  it('says all of it as rows with --json', () => {
+    const rows = ({ stdout }: { stdout: string }) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    folder.file('bad.yaml', config({ sinks: 'a: { type: consol }', rest: 'spol: 1' }));
+    const bad = run(['check', '--json', '-c', 'bad.yaml']);
+    assert.deepEqual([bad.status, bad.stderr], [78, '']);
+    const [first, second] = rows(bad);
+    assert.deepEqual([first?.['file'], first?.['line'], first?.['path']], ['bad.yaml', 2, 'sinks.a.type']);
+    assert.deepEqual([second?.['line'], second?.['column'], second?.['path']], [3, 1, 'spol']);
+    assert.match(String(second?.['message']), /^unknown key.*did you mean spool/);
+    folder.file('warned.yaml', config({ sinks: 'a: { type: syslog, address: "udp://syslog.example.com" }' }));
+    const good = run(['check', '--connect', '--json', '-c', 'warned.yaml'], { DOWN: '1' });
+    assert.equal(good.status, 1);
+    const [warning, fine, mosaic, sink] = rows(good);
+    assert.match(String(warning?.['warning']), /^sink a: udp/);
+    assert.deepEqual(fine, { file: 'warned.yaml', streams: 1, sinks: 1 });
+    assert.deepEqual([mosaic?.['end'], mosaic?.['ok'], sink?.['end'], sink?.['ok']], ['mosaic', true, 'sink a', false]);
+    assert.ok(Array.isArray(sink?.['lines']));
+  });
+
   it('tries each end with --connect, and ends with 1 where one does not work', () => {
     folder.file('good.yaml', config().replace('client_secret: s', 'client_secret: hunter2'));
     const good = run(['check', '--connect', '-c', 'good.yaml']);
