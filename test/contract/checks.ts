@@ -17,6 +17,7 @@ export interface Check {
 export const checks: readonly Check[] = [
   { name: 'each event has one outcome', run: oneOutcomeEach },
   { name: 'delivered means that the receiver holds the event, unchanged', run: deliveredMeansHeld },
+  { name: 'the largest batch of the defaults arrives whole', run: largestBatch },
   { name: 'an empty batch is fine and sends nothing', run: emptyBatch },
   { name: 'several deliveries at once do not disturb each other', run: severalAtOnce },
   { name: 'hostile content arrives whole', run: hostileContent },
@@ -56,6 +57,16 @@ async function deliveredMeansHeld(world: World): Promise<void> {
     assert.deepEqual([...rejected.values()], [], 'nothing is wrong with these events');
     await world.assertHeld(batch);
   }
+}
+
+/** As far as its bytes allow, and no further than any forwarder goes. */
+async function largestBatch(world: World): Promise<void> {
+  const { maxEvents, maxBytes } = world.fixture.definition.defaults;
+  const bytes = someEvents('largest', 1)[0]?.json.length ?? 1;
+  const batch = someEvents('largest', Math.max(1, Math.min(maxEvents, 5_000, Math.floor(maxBytes / (bytes + 8)))));
+  const rejected = await world.settle(batch);
+  assert.deepEqual([...rejected.values()], [], 'nothing is wrong with these events');
+  await world.assertHeld(batch);
 }
 
 async function emptyBatch(world: World): Promise<void> {
@@ -108,6 +119,8 @@ async function holds(world: World, dial: 'down' | 'unwelcome' | 'loseAnswer'): P
     const answer = await world.deliver(during);
     const settled = chosen(during, answer, 'delivered', 'rejected');
     assert.equal(settled.length, 0, `${dial}, and yet ${settled.length} events were settled: ${text(answer)}`);
+    const reopen = 'error' in answer && (answer.error as { reopen?: unknown } | null)?.reopen === true;
+    if (dial === 'unwelcome') assert.ok(reopen, 'Unavailable with reopen: true, or a renewed secret is never read');
   }
   await world.receiver[dial]?.(false);
   const rejected = await world.settle(during);

@@ -39,7 +39,7 @@ export function sinkContract(name: string, fixture: Fixture): void {
     test('a probe writes no event', skipped(probe ? undefined : 'it has no probe'), () =>
       inWorld(fixture, probeWritesNothing),
     );
-    test('nothing stays open', () => nothingStaysOpen(fixture));
+    test('nothing stays open', () => inWorld(fixture, nothingStaysOpen));
   });
 }
 

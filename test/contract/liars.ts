@@ -1,79 +1,18 @@
 /** Sinks that are wrong in one way each, and the check that has to find them out. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Unavailable, z } from '../../src/sink.ts';
 import {
-  type Outcome,
-  type SecurityEvent,
-  type Sink,
-  type SinkContext,
-  type SinkDefinition,
-  Unavailable,
-  z,
-} from '../../src/sink.ts';
-import { honest, type Options, type Siem, store, TOKEN } from './memory-sink.ts';
-
-interface Liar {
-  readonly definition: SinkDefinition<unknown>;
-  /** The name of the check. */
-  readonly foundBy: string;
-}
-
-type Deliver = Sink['deliver'];
-type Around = (honestSink: Sink, siem: Siem, context: SinkContext) => Partial<Sink>;
-
-function sinkLiar(foundBy: string, lie: Around): Liar {
-  const open: SinkDefinition<Options>['open'] = async (options, context) => {
-    const sink = await honest.open(options);
-    return { ...sink, ...lie(sink, options.siem, context) };
-  };
-  return { definition: { ...honest, open }, foundBy };
-}
-
-function definitionLiar(foundBy: string, lie: Partial<SinkDefinition<Options>>): Liar {
-  return { definition: { ...honest, ...lie }, foundBy };
-}
-
-const DELIVERED: Outcome = { status: 'delivered' };
-
-/** Takes whatever goes wrong for this outcome. */
-function instead(outcome: Outcome, when: (siem: Siem) => boolean): Around {
-  return ({ deliver }, siem) => ({
-    deliver: (batch, signal) =>
-      deliver(batch, signal).catch((error) => {
-        if (when(siem)) return batch.map(() => outcome);
-        throw error;
-      }),
-  });
-}
-
-/** Delivers honestly, but other events. */
-function changed(change: (event: SecurityEvent) => SecurityEvent): Around {
-  return ({ deliver }) => ({ deliver: (batch, signal) => deliver(batch.map(change), signal) });
-}
-
-function withDocument(event: SecurityEvent, change: (document: Record<string, unknown>) => unknown): SecurityEvent {
-  return { ...event, json: JSON.stringify(change(JSON.parse(event.json) as Record<string, unknown>)) };
-}
-
-function shared({ deliver }: Sink): Partial<Sink> {
-  let current: readonly SecurityEvent[] = [];
-  const late: Deliver = async (batch, signal) => {
-    current = batch;
-    await sleep(5);
-    const outcomes = await deliver(current, signal);
-    return batch.map((_, index) => outcomes[index] ?? DELIVERED);
-  };
-  return { deliver: late };
-}
-
-function leaky({ deliver }: Sink, siem: Siem): Partial<Sink> {
-  return {
-    deliver: (batch, signal) => {
-      if (siem.unwelcome)
-        throw new Unavailable('refused', { reopen: true, cause: { authorization: `Bearer ${TOKEN}` } });
-      return deliver(batch, signal);
-    },
-  };
-}
+  changed,
+  DELIVERED,
+  type Deliver,
+  definitionLiar,
+  instead,
+  type Liar,
+  leaky,
+  shared,
+  sinkLiar,
+  withDocument,
+} from './lies.ts';
+import { honest, store, TOKEN } from './memory-sink.ts';
 
 const OUTAGE = 'an outage holds the events and blames none of them';
 const HOSTILE = 'hostile content arrives whole';
@@ -139,6 +78,21 @@ export const liars: Readonly<Record<string, Liar>> = {
   'blames events for the token': sinkLiar(
     'refused credentials hold the events',
     instead({ status: 'rejected', reason: '403' }, ({ unwelcome }) => unwelcome),
+  ),
+  'never asks to be opened with a new token': sinkLiar('refused credentials hold the events', ({ deliver }) => ({
+    deliver: (batch, signal) =>
+      deliver(batch, signal).catch((error: Error) => {
+        throw new Unavailable(error.message);
+      }),
+  })),
+  'delivers at most 60 events of a batch': sinkLiar(
+    'the largest batch of the defaults arrives whole',
+    ({ deliver }) => ({
+      deliver: async (batch, signal) => {
+        const outcomes = await deliver(batch.slice(0, 60), signal);
+        return batch.map((_, index) => outcomes[index] ?? DELIVERED);
+      },
+    }),
   ),
   'takes a lost answer for a yes': sinkLiar(
     'a lost answer is no success',

@@ -68,6 +68,8 @@ sinkContract('syslog over tls', {
 const NO_CONNECTION = 'udp has no connection: nothing comes back but that nobody listens';
 sinkContract('syslog over udp', {
   ...fixture,
+  // Nothing tells what a busy receiver's system dropped of a larger one.
+  definition: { ...syslog, defaults: { ...syslog.defaults, maxEvents: 50 } },
   start: () => start({ protocol: 'udp' }),
   lacks: { ...fixture.lacks, loseAnswer: NO_CONNECTION, slow: NO_CONNECTION },
 });
