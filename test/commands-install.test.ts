@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startElasticsearch } from '../src/simulator/elasticsearch.ts';
@@ -20,6 +21,21 @@ function run(...words: readonly string[]): Promise<{ status: number; stdout: str
 }
 
 describe('install', () => {
+  it('puts everything in place, also when nobody reads what it says', async (test) => {
+    const server = await startElasticsearch({ apiKey: 'k' });
+    test.after(() => server.close());
+    const file = folder.file(
+      'es.yaml',
+      config({ sinks: `es: { type: elasticsearch, url: "${server.url}", api_key: k }` }),
+    );
+    const child = spawn(process.execPath, [MAIN, 'install', 'es', '--config', file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    child.stdout.destroy();
+    assert.deepEqual(await once(child, 'close'), [0, null]);
+    assert.equal(server.installed.size, 12);
+  });
+
   it('prints without a config what a type would put in place, and calls nobody', async () => {
     const { status, stdout, stderr } = await run('elasticsearch', '--dry-run', '--json');
     assert.deepEqual([status, stderr], [0, '']);

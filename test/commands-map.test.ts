@@ -75,6 +75,15 @@ describe('map', () => {
     }
   });
 
+  it('goes on when nobody reads its explanations', async () => {
+    const child = start(['map', '--explain']);
+    assert.ok(child.stdin && child.stdout && child.stderr);
+    child.stderr.destroy();
+    child.stdin.end(`[${Array(500).fill(activity('redirect')).join()}]`);
+    const [stdout, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    assert.deepEqual([status, stdout.split('\n').length], [0, 501]);
+  });
+
   it('prints nothing that could steer a terminal', async () => {
     const evil = { activity: 'error\u202e', errorDescription: 'a\u009b31mb', note: '\u2028' };
     const input = JSON.stringify([{ ...evil, activity: 'error' }, evil]);

@@ -7,7 +7,7 @@ import type { AdminContext, InstallStep, SinkContext, SinkDefinition } from '../
 import { Failure, paint, printable } from '../terminal.ts';
 import { readVersion } from '../version.ts';
 import { configOption } from './options.ts';
-import { jsonLine, print, remark } from './print.ts';
+import { jsonLine, printOn, remark } from './print.ts';
 
 interface Options {
   readonly config?: string;
@@ -101,11 +101,11 @@ function adminKey(file: string | undefined): string | undefined {
 
 function show(step: InstallStep, json: boolean): void {
   if (json) {
-    print(jsonLine(step));
+    printOn(jsonLine(step));
     return;
   }
   const colour = step.result === 'unchanged' ? 'dim' : step.result === 'dry-run' ? 'yellow' : 'green';
-  print(`${paint(colour, step.result.padEnd(9))} ${printable(step.request)}`);
-  if (step.note) print(`          ${printable(step.note)}`);
-  if (step.result === 'dry-run' && step.body !== undefined) print(JSON.stringify(step.body, null, 2));
+  printOn(`${paint(colour, step.result.padEnd(9))} ${printable(step.request)}`);
+  if (step.note) printOn(`          ${printable(step.note)}`);
+  if (step.result === 'dry-run' && step.body !== undefined) printOn(JSON.stringify(step.body, null, 2));
 }

@@ -2,19 +2,37 @@ import { printable } from '../terminal.ts';
 
 /** Data, on stdout. A reader that has seen enough, as `| head` has, ends the command, and that is no failure. */
 export function print(line: string): void {
-  const { stdout } = process;
-  if (!stdout.listeners('error').includes(ended)) stdout.on('error', ended);
-  stdout.write(`${line}\n`);
+  write(line, end);
 }
 
-function ended(error: NodeJS.ErrnoException): never {
-  if (error.code !== 'EPIPE') remark(`mosaic-siem: standard output cannot be written: ${error.message}`);
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
+/** The same of a command that changes something: it goes on when nobody reads any more. */
+export function printOn(line: string): void {
+  write(line, goOn);
 }
 
-/** Everything else, on stderr. */
+/** Everything else, on stderr. That nobody reads it changes nothing. */
 export function remark(line: string): void {
-  process.stderr.write(`${line}\n`);
+  write(line, ignore, process.stderr);
+}
+
+type Failed = (error: NodeJS.ErrnoException) => void;
+
+function write(line: string, failed: Failed, stream: NodeJS.WriteStream = process.stdout): void {
+  if (!stream.listeners('error').includes(failed)) stream.on('error', failed);
+  stream.write(`${line}\n`);
+}
+
+function ignore(): void {}
+
+function end(error: NodeJS.ErrnoException): void {
+  goOn(error);
+  process.exit();
+}
+
+function goOn({ code, message }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') return;
+  remark(`mosaic-siem: standard output cannot be written: ${message}`);
+  process.exitCode = 1;
 }
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;

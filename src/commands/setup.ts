@@ -6,7 +6,7 @@ import { mosaicOptions } from '../loops.ts';
 import { mosaicClient } from '../mosaic.ts';
 import { Failure, paint } from '../terminal.ts';
 import { configOption } from './options.ts';
-import { jsonLine, print } from './print.ts';
+import { jsonLine, printOn } from './print.ts';
 
 export function setupCommand(): Command {
   return new Command('setup')
@@ -25,7 +25,7 @@ export function setupCommand(): Command {
           if (!good) failed += 1;
           const text = safe(`${step.step}  ${step.detail}`.trimEnd());
           const row = { ...step, detail: safe(step.detail) };
-          print(options.json ? jsonLine(row) : `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${text}`);
+          printOn(options.json ? jsonLine(row) : `${paint(good ? 'green' : 'red', step.result.padEnd(8))} ${text}`);
         }
       } finally {
         await client.close();
