@@ -16,8 +16,8 @@ import {
   surroundings,
 } from '../fixtures/surroundings.ts';
 
-const EVENTS = 3_000;
-const KILLS = 4;
+const EVENTS = 2_000;
+const KILLS = 3;
 
 /** One by one, with calls that go well between them. */
 const FAULTS: readonly (Fault | undefined)[] = [

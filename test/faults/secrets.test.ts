@@ -42,7 +42,6 @@ test('no secret shows anywhere, though every end repeats it in its refusals', as
   });
   await assertNoSecretShows(daemon, 'every third event refused');
   for (const [status, html] of [
-    [400, false],
     [401, false],
     [403, true],
     [500, false],
