@@ -16,6 +16,10 @@ export async function ask(sink: Sink, events: readonly SecurityEvent[], signal: 
   }
 }
 
+export function acceptsAny(answer: Answer): boolean {
+  return Array.isArray(answer) && answer.some(({ status }) => status === 'delivered');
+}
+
 /** By name and shape: a sink from elsewhere may bring its own copy of the class. */
 export function asUnavailable(error: unknown): Unavailable {
   const { name = 'Error', message = String(error), retryAfterMs, reopen } = (error ?? {}) as Partial<Unavailable>;

@@ -1,4 +1,4 @@
-import type { Answer } from './answer.ts';
+import { type Answer, acceptsAny } from './answer.ts';
 import { backoffMs } from './backoff.ts';
 import { type BatchRefused, Unavailable } from './sink.ts';
 import type { Outcome } from './types.ts';
@@ -8,6 +8,8 @@ import type { Entry, Window } from './window.ts';
 const SUSPICIOUS_ROW = 10;
 /** Fewer refusals than that are believed once nothing has contradicted them for this long. */
 const BELIEVED_AFTER_MS = 5_000;
+/** What is held is tried again, just after the sink took something else, or took nothing. */
+export type Again = 'sink works' | 'sink in doubt';
 const STUCK = { tries: 20, ms: 600_000 };
 /** A bound that a SIEM has taught is tested again after this long: it may have been a proxy's bad hour. */
 const LARGER_AFTER_MS = 600_000;
@@ -29,6 +31,8 @@ export class Blame {
   #held: Entry[] = [];
   #row = 0;
   #heldAt = 0;
+  /** Deliveries in a row of which everything was put off. One is that batch's own affair, two are the sink's. */
+  #barren = 0;
   /** How many of the held may be tried at once: one, where the sink has refused several as a whole. */
   #probe = Number.POSITIVE_INFINITY;
   /** Streams whose newest events pass: only there does being put off count against the event. */
@@ -80,17 +84,19 @@ export class Blame {
 
   /**
    * accepted: the SIEM took an event. pause: wait before anything is sent again, and why.
-   * @param again the batch was held: where the sink takes some of it now, it has changed its mind, and all that is held is sent anew
+   * @param again the batch was held: where the sink takes some of it now, all that is held is sent anew
    */
-  judge(batch: readonly Entry[], answer: Answer, again = false): { accepted: boolean; pause?: Unavailable } {
+  judge(batch: readonly Entry[], answer: Answer, again?: Again): { accepted: boolean; pause?: Unavailable } {
     if (answer instanceof Unavailable) {
       if (again) this.#held.unshift(...batch);
       else this.#window.giveBack(batch);
       return { accepted: false, pause: answer };
     }
-    if ('message' in answer) return again && batch.length > 1 ? this.#holdAgain(batch) : this.#halve(batch, answer);
-    if (again && answer.some(({ status }) => status === 'delivered')) this.#window.giveBack(this.#takeAllHeld());
-    return this.#settle(batch, answer);
+    if (again && acceptsAny(answer)) this.#window.giveBack(this.#takeAllHeld());
+    if (!('message' in answer)) return this.#settle(batch, answer);
+    if (again === 'sink in doubt' && batch.length > 1) return this.#holdAgain(batch);
+    if (again === 'sink works') for (const entry of batch) entry.lastTry = true;
+    return this.#halve(batch, answer);
   }
 
   #settle(batch: readonly Entry[], outcomes: readonly Outcome[]): { accepted: boolean; pause?: Unavailable } {
@@ -110,9 +116,10 @@ export class Blame {
     const repeated = unsent.length === batch.length && unsent.every((entry) => entry.unsent);
     for (const entry of unsent) entry.unsent = true;
     if (repeated) return { accepted: false, pause: new Unavailable('every event came back unsent, twice') };
-    const nothing = unsent.length + putOff.length === batch.length;
     // A delivery of nothing but old put-offs says nothing about the others: they must not wait for it.
-    if (nothing && untried) return { accepted: false, pause: new Unavailable(putOff[0]?.reason ?? 'put off') };
+    if (delivered.length > 0) this.#barren = 0;
+    else if (untried && unsent.length + putOff.length === batch.length) this.#barren += 1;
+    if (untried && this.#barren > 1) return { accepted: false, pause: new Unavailable(putOff[0]?.reason ?? 'put off') };
     return { accepted: delivered.length > 0 };
   }
 
@@ -130,7 +137,7 @@ export class Blame {
 
   #refuse(entry: Entry, reason: string, othersPassed: boolean): void {
     entry.reason = reason;
-    if (entry.settled) return void this.#window.bury(entry, reason);
+    if (entry.settled || entry.lastTry) return void this.#window.bury(entry, reason);
     this.#held.push(entry);
     if (!othersPassed) this.#row += 1;
     this.#heldAt = this.#clock();

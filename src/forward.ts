@@ -1,7 +1,7 @@
-import { type Answer, ask, asUnavailable } from './answer.ts';
+import { type Answer, acceptsAny, ask, asUnavailable } from './answer.ts';
 import { backoffMs, wait } from './backoff.ts';
 import { newBell, unlessAborted } from './bell.ts';
-import { Blame } from './blame.ts';
+import { type Again, Blame } from './blame.ts';
 import type { Tell } from './news.ts';
 import { runOrders } from './orders.ts';
 import { Progress } from './progress.ts';
@@ -150,7 +150,7 @@ class Loop {
     await this.#save();
   }
 
-  #judge(batch: readonly Entry[], answer: Answer, again = false): void {
+  #judge(batch: readonly Entry[], answer: Answer, again?: Again): void {
     if (batch.length === 0) return;
     this.#flying -= 1;
     const { accepted, pause } = this.#blame.judge(batch, answer, again);
@@ -161,19 +161,22 @@ class Loop {
     this.#bell.ring();
   }
 
-  /** While the sink is suspected: what it refused once more, then a batch from behind. One accepted event clears it. */
+  /**
+   * While the sink is suspected: a batch from behind, then what it refused once more. One accepted event clears it.
+   * In this order, so that a sink which was mended in between is not believed in what it said before.
+   */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
-    const held = this.#blame.takeHeld(this.#options.maxEvents);
-    const answer = await this.#try(held);
-    // Where the held were refused as a whole, an event from behind would condemn those that were not tried alone.
-    const goOn = (Array.isArray(answer) || held.length === 1) && !this.#signals.stop.aborted;
-    const behind = goOn && !(answer instanceof Unavailable) ? this.#next(this.#tools.clock()) : [];
+    const behind = this.#next(this.#tools.clock());
     const answerBehind = await this.#try(behind);
+    const goOn = !(answerBehind instanceof Unavailable) && !this.#signals.stop.aborted;
+    const held = goOn ? this.#blame.takeHeld(this.#options.maxEvents) : [];
+    const answer = await this.#try(held);
     if (this.#signals.abort.aborted) return;
-    // In this order: what is accepted from behind condemns what was refused once more.
-    this.#judge(held, answer, true);
+    const works = acceptsAny(answerBehind);
+    if (works) this.#judge(held, answer, 'sink works');
     this.#judge(behind, answerBehind);
+    if (!works) this.#judge(held, answer, 'sink in doubt');
     this.#testing = false;
     await this.#save();
     if (!this.#blame.suspected) return;

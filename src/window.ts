@@ -19,6 +19,8 @@ export interface Entry {
   dueAt: number;
   /** It came back unsent before. */
   unsent: boolean;
+  /** It was held, and refused again by a sink that takes others: its next refusal is believed. */
+  lastTry: boolean;
   /** For an event of an order, which is no part of the live log: called once it is delivered, or refused with a reason. */
   readonly settled?: (refused?: string) => void;
 }
@@ -43,6 +45,7 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
     firstAt: 0,
     dueAt: 0,
     unsent: false,
+    lastTry: false,
     ...(settled && { settled }),
   };
 }

@@ -89,7 +89,7 @@ test('what is held is tried within the bounds of a batch, and one by one once it
   assert.ok(it.blame.suspected);
   const held = it.blame.takeHeld(20);
   assert.equal(held.length, 20);
-  it.blame.judge(held, new BatchRefused('400'), true);
+  it.blame.judge(held, new BatchRefused('400'), 'sink in doubt');
   assert.ok(it.blame.suspected);
   assert.equal(it.blame.takeHeld(20).length, 1);
   assert.equal(it.window.advance(), undefined, 'nobody is buried');
@@ -98,7 +98,7 @@ test('what is held is tried within the bounds of a batch, and one by one once it
 test('one event of what is held is accepted: the others are sent anew, and nobody is buried', () => {
   const it = bench(12);
   for (const entry of it.take()) it.blame.judge([entry], [{ status: 'rejected', reason: 'no' }]);
-  it.blame.judge(it.blame.takeHeld(1), [delivered], true);
+  it.blame.judge(it.blame.takeHeld(1), [delivered], 'sink in doubt');
   assert.ok(!it.blame.suspected);
   const again = it.take();
   assert.equal(again.length, 11);
@@ -107,4 +107,17 @@ test('one event of what is held is accepted: the others are sent anew, and nobod
     again.map(() => delivered),
   );
   assert.deepEqual(it.window.advance()?.settled, [{ page: 1, delivered: 12, filtered: 0, dead: [], damaged: 0 }]);
+});
+
+test('what is held and refused as a whole by a sink that works is halved, and each refusal is believed at once', () => {
+  const it = bench(16);
+  const all = it.take();
+  for (const entry of all) it.blame.judge([entry], [{ status: 'rejected', reason: 'no' }]);
+  it.blame.judge(it.blame.takeHeld(100), new BatchRefused('400'), 'sink works');
+  for (let half = it.blame.half(); half; half = it.blame.half()) {
+    const bad = half.some(({ event }) => event.id !== 'event-1-7');
+    it.blame.judge(half, bad ? new BatchRefused('400 bad') : half.map(() => delivered));
+  }
+  const book = it.window.advance()?.settled[0];
+  assert.deepEqual([book?.delivered, book?.dead.length], [1, 15]);
 });

@@ -195,3 +195,22 @@ test('with slow answers every slot is filled as soon as there is something to se
   assert.equal(most, 8);
   await until(it.settledAll);
 });
+
+test('one batch that is put off as a whole does not make the sink down; one after the other does', async (context) => {
+  let all = false;
+  const putOff = new Set(names('a', 50, 100));
+  const it = await rigWith(context, async (batch) => {
+    await sleep(5);
+    const outcome: Outcome =
+      all || batch.every(({ id }) => putOff.delete(id)) ? { status: 'retry', reason: 'no acknowledgement' } : delivered;
+    return batch.map(() => outcome);
+  });
+  for (let page = 0; page < 8; page += 1) await appendPage(it.spool, names('a', page * 50, page * 50 + 50));
+  await until(it.settledAll);
+  assert.equal(newsIn(it.news, 'sink_down').length, 0);
+  all = true;
+  for (let page = 0; page < 4; page += 1) await appendPage(it.spool, names('b', page * 50, page * 50 + 50));
+  await until(() => newsIn(it.news, 'sink_down').length > 0);
+  all = false;
+  await until(it.settledAll);
+});
