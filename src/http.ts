@@ -195,10 +195,28 @@ function flat(headers: Dispatcher.ResponseData['headers']): Record<string, strin
   );
 }
 
-function because(error: unknown): string {
-  if (error instanceof AggregateError) return [...new Set(error.errors.map(because))].join(', ');
-  const { code, message } = error as { code?: string; message?: string };
-  return message || code || String(error);
+const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED/, 'set tls.ca to the CA that signed its certificate'],
+  [/ERR_TLS_CERT_ALTNAME_INVALID/, 'use a name that its certificate holds'],
+  [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, 'its certificate must be renewed, or a clock is wrong'],
+  [
+    /CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED/,
+    'it refuses our client certificate, or misses one: see tls.cert and tls.key',
+  ],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/, 'it does not speak TLS on this port'],
+  [/before secure TLS connection/, 'does it speak TLS on this port?'],
+];
+
+/** What a connection's error says, with what to do about it where that is known. */
+export function because(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(because))].join(', ');
+  const { code = '', reason, message = '' } = error as { code?: string; reason?: unknown; message?: string };
+  const [, hint] = HINTS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
+  // An OpenSSL error's message is its place in the source; its reason is what happened. Node's own advice names its flags.
+  const text = (typeof reason === 'string' ? reason : message).replace(/; if the root CA .*$/s, '');
+  const told = text && code && !text.includes(code) ? `${text} (${code})` : text || code || String(error);
+  return hint ? `${told}; ${hint}` : told;
 }
 
 /** Retry-After, in seconds or as a date, as ms from now; undefined where there is none or it is no use. RFC 9110 10.2.3. */

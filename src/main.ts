@@ -9,7 +9,7 @@ import { runCommand } from './commands/run.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { setupCommand } from './commands/setup.ts';
 import { statusCommand } from './commands/status.ts';
-import { Failure } from './terminal.ts';
+import { Failure, printable } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 /** Runs one command; sets the exit status: 0 done, 1 failed while working, 2 wrong command line, 78 the config is wrong. */
@@ -47,7 +47,8 @@ function allOf(command: Command): Command[] {
 function report(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { message, stack } = error as Error;
-  process.stderr.write(`${debug && stack ? stack : `mosaic-siem: ${message || String(error)}`}\n`);
+  const text = debug && stack ? stack : `mosaic-siem: ${message || String(error)}`;
+  process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`);
   return error instanceof Failure ? error.exitCode : 1;
 }
 

@@ -8,7 +8,7 @@ import type { Sink } from './types.ts';
 
 export { z } from 'zod';
 export type { HttpClient, HttpRequest, HttpResponse, TlsOptions } from './http.ts';
-export { httpClient, NoAnswer, retryAfterMs, tlsOptions } from './http.ts';
+export { because, httpClient, NoAnswer, retryAfterMs, tlsOptions } from './http.ts';
 export { paint, printable } from './terminal.ts';
 export type { EcsDocument, Outcome, RawActivity, SecurityEvent, Severity, Sink } from './types.ts';
 export { duration, size } from './units.ts';

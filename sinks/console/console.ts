@@ -6,13 +6,16 @@ export function openConsole(stream: NodeJS.WriteStream, timeoutMs: number): Sink
   // Without a listener the end of a pipe's reader (EPIPE) would end the process. It is told through the write's callback.
   const ignore = () => undefined;
   stream.on('error', ignore);
+  const closing = new AbortController();
   return {
     async deliver(batch, signal): Promise<readonly Outcome[]> {
       signal.throwIfAborted();
-      if (batch.length > 0) await write(stream, textOf(batch, stream), timeoutMs, signal);
+      if (batch.length > 0)
+        await write(stream, textOf(batch, stream), timeoutMs, AbortSignal.any([signal, closing.signal]));
       return batch.map(() => ({ status: 'delivered' }));
     },
     async close() {
+      closing.abort(new Unavailable('standard output: the sink was closed'));
       stream.off('error', ignore);
     },
   };

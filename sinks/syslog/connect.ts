@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { type SinkContext, tlsOptions, Unavailable } from '../../src/sink.ts';
+import { because, type SinkContext, tlsOptions, Unavailable } from '../../src/sink.ts';
 import type { Address } from './options.ts';
 
 const KEEP_ALIVE_MS = 30_000;
@@ -20,7 +20,7 @@ export async function connect(
   } catch (error) {
     socket.destroy();
     if (signal.aborted) throw signal.reason;
-    throw new Unavailable(`${nameOf(address)} cannot be reached: ${because(error, context.timeoutMs)}`, {
+    throw new Unavailable(`${nameOf(address)} cannot be reached: ${trouble(error, context.timeoutMs)}`, {
       reopen: true,
       cause: error,
     });
@@ -67,25 +67,9 @@ function established(socket: Socket, address: Address, limit: AbortSignal): Prom
   });
 }
 
-const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
-  [/SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED/, 'set tls.ca to the CA that signed its certificate'],
-  [/ERR_TLS_CERT_ALTNAME_INVALID/, 'use a name that its certificate holds'],
-  [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, 'its certificate must be renewed, or a clock is wrong'],
-  [
-    /CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED/,
-    'it refuses our client certificate, or misses one: see tls.cert and tls.key',
-  ],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/, 'it does not speak TLS on this port'],
-  [/before secure TLS connection/, 'does it speak TLS on this port?'],
-];
-
 /** What a socket's error says, with what to do about it where that is known. */
-export function because(error: unknown, timeoutMs: number): string {
-  if (error instanceof DOMException && error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
-  const { code = '', reason, message = '' } = error as { code?: string; reason?: unknown; message?: string };
-  const [, hint] = HINTS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
-  // An OpenSSL error's message is its place in the source; its reason is what happened.
-  const text = typeof reason === 'string' ? reason : message;
-  const told = text && code && !text.includes(code) ? `${text} (${code})` : text || code || String(error);
-  return hint ? `${told}; ${hint}` : told;
+export function trouble(error: unknown, timeoutMs: number): string {
+  return error instanceof DOMException && error.name === 'TimeoutError'
+    ? `no answer within ${timeoutMs} ms`
+    : because(error);
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Unavailable } from '../../src/sink.ts';
-import { because } from './connect.ts';
+import { trouble } from './connect.ts';
 import { type LookAtSendQueue, lookAtSendQueue, type SendQueue } from './send-queue.ts';
 
 export interface ConnectionSettings {
@@ -51,7 +51,7 @@ export class Connection {
     this.#socket = socket;
     this.#settings = settings;
     socket.on('drain', () => this.#drained.resolve());
-    socket.on('error', (error) => this.#end(because(error, settings.timeoutMs)));
+    socket.on('error', (error) => this.#end(trouble(error, settings.timeoutMs)));
     socket.on('end', () => this.#end('it closed the connection'));
     socket.on('close', () => this.#end('the connection was closed'));
     // Nothing that a receiver says has a meaning here; read it, or its end would never be seen.

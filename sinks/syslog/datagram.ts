@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Outcome, type SecurityEvent, type Sink, type SinkContext, Unavailable } from '../../src/sink.ts';
-import { because, nameOf } from './connect.ts';
+import { nameOf, trouble } from './connect.ts';
 import { tooLarge } from './frames.ts';
 import type { Settings } from './options.ts';
 import { encodeRfc5424 } from './rfc5424.ts';
@@ -108,7 +108,7 @@ export class DatagramSink implements Sink {
   }
 
   #unavailable(error: unknown): Unavailable {
-    const told = because(error, this.#context.timeoutMs);
+    const told = trouble(error, this.#context.timeoutMs);
     return new Unavailable(`${nameOf(this.#settings.address)}: ${told}`, { cause: error });
   }
 }

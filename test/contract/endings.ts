@@ -42,8 +42,7 @@ export async function closeMeanwhile(world: World): Promise<void> {
   const delivery = world.deliver(batch);
   await sleep(100);
   await world.within('close', world.sink.close());
-  // At the latest the bound of one request ends it.
-  const answer = await world.within('deliver, after close,', delivery, world.patienceMs);
+  const answer = await world.within('deliver, after close,', delivery, promptMs(world));
   await world.receiver.slow?.(false);
   assert.equal(chosen(batch, answer, 'rejected').length, 0, 'close is no fault of an event');
   await world.assertHeld(chosen(batch, answer, 'delivered'));

@@ -103,6 +103,13 @@ test('an abort ends the wait', async () => {
   assert.equal(await ended, reason);
 });
 
+test('close ends a delivery that waits for its reader', async () => {
+  const sink = openConsole(heldStream().stream, 20_000);
+  const ended = failure(sink.deliver(someEvents(1), NEVER));
+  await sink.close();
+  assert.match(String(await ended), /the sink was closed/);
+});
+
 test('a reader that is gone (EPIPE) is Unavailable and does not end the process', async () => {
   const script = `
     import sink from ${JSON.stringify(new URL('../../sinks/console/index.ts', import.meta.url).href)};
