@@ -117,14 +117,14 @@ const SHARED_PAGES = 4;
 /** Sinks at the head of the log share one normalized page; a sink that is behind maps its own. */
 function shared(normalize: Normalize, seen: LoopsOptions['seen']): Normalize {
   let last = 0;
-  const pages = new Map<number, readonly SecurityEvent[]>();
+  const pages = new Map<number, Promise<readonly SecurityEvent[]>>();
   return {
     one: normalize.one,
     page(page: Page) {
       const known = pages.get(page.number);
       if (known) return known;
       const events = normalize.page(page);
-      if (page.number > last) seen(events);
+      if (page.number > last) void events.then(seen);
       last = Math.max(last, page.number);
       if (page.number > last - SHARED_PAGES) pages.set(page.number, events);
       for (const number of pages.keys()) if (number <= last - SHARED_PAGES) pages.delete(number);

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { activityReader, type Inputs, isObject } from './activity.ts';
 import { removeField, resolveDrop } from './drop.ts';
 import { type DocumentBuilder, documentBuilder, type Mapped } from './ecs.ts';
@@ -8,23 +9,21 @@ import { hasUnsafeNumber, parseExactly, wellFormed } from './exact.ts';
 import { canonicalJson, Identities, MAX_DEPTH, TooDeep } from './identity.ts';
 import { STREAM_MAPPINGS, type StreamMapping } from './mapping.ts';
 import { type OriginalWriter, originalWriter } from './original.ts';
-import type {
-  Cursor,
-  EcsDocument,
-  Normalize,
-  Page,
-  RawActivity,
-  SecurityEvent,
-  Severity,
-  StreamName,
-  StreamType,
-} from './types.ts';
+import type { Cursor, Normalize, Page, RawActivity, SecurityEvent, StreamName, StreamType } from './types.ts';
 
 export { readTime } from './ecs.ts';
 export { DEFAULT_EVENT_OPTIONS, type EventOptions } from './event-options.ts';
 
+/** So many events are mapped before others have a turn: an answer of Mosaic must not wait for a whole page. */
+const AT_ONCE = 100;
+
+export interface Normalizer extends Normalize {
+  /** The events of a page, each mapped when it is taken. */
+  events(page: Page): Iterable<SecurityEvent>;
+}
+
 /** Maps pages and activities to ECS events. Total: what cannot be mapped becomes an event that says so. */
-export function normalizer(options: EventOptions): Normalize {
+export function normalizer(options: EventOptions): Normalizer {
   const mappers = new Map(
     Object.entries(STREAM_MAPPINGS).map(([type, mapping]) => [type, streamMapper(mapping, options)] as const),
   );
@@ -32,8 +31,16 @@ export function normalizer(options: EventOptions): Normalize {
     const type = stream.slice(0, stream.indexOf('/')) as StreamType;
     return mappers.get(type) ?? streamMapper(STREAM_MAPPINGS[type] ?? STREAM_MAPPINGS.verify, options);
   };
+  const events = (page: Page) => eventsOf(page, mapperOf(page.stream));
   return {
-    page: (page) => eventsOf(page, mapperOf(page.stream)),
+    events,
+    page: async (page) => {
+      const mapped: SecurityEvent[] = [];
+      for (const event of events(page)) {
+        if (mapped.push(event) % AT_ONCE === 0) await nextTurn();
+      }
+      return mapped;
+    },
     one: (activity) => eventOf(activity, mapperOf(activity.stream)),
   };
 }
@@ -72,7 +79,7 @@ interface Element {
   readonly identify: (content: string | Uint8Array) => { readonly id: string; readonly ordinal: number };
 }
 
-function eventsOf(page: Page, mapper: StreamMapper): readonly SecurityEvent[] {
+function* eventsOf(page: Page, mapper: StreamMapper): Generator<SecurityEvent> {
   const { stream, receivedAt, body, number } = page;
   const ids = new Identities(stream);
   const created = receivedAt.toISOString();
@@ -87,24 +94,35 @@ function eventsOf(page: Page, mapper: StreamMapper): readonly SecurityEvent[] {
   const { value: whole, inexact } = parse(body);
   const list = listOf(whole);
   if (list) {
-    let slices: readonly Slice[] | undefined;
-    const rawAt = (index: number) => {
-      slices ??= splitElements(body).elements;
-      return bytes(body, slices[index] ?? { start: 0, end: 0 });
-    };
-    return list.map((value, index) => event(index, () => rawAt(index), value, inexact));
+    const rawOf = rawFinder(body);
+    for (const [index, value] of list.entries()) yield event(index, rawOf(index), value, inexact);
+    return;
   }
   const { elements, tail } = splitElements(body);
-  const events = elements.map((slice, index) => {
-    const raw = bytes(body, slice);
-    const parsed = parse(raw);
-    return event(index, () => raw, parsed.value, parsed.inexact);
-  });
-  if (!tail) return events;
-  const raw = bytes(body, tail);
+  for (const [index, slice] of elements.entries()) {
+    const raw = rawFinder(body, [slice])(0);
+    const parsed = parse(raw());
+    yield event(index, raw, parsed.value, parsed.inexact);
+  }
+  if (!tail) return;
+  const raw = rawFinder(body, [tail])(0);
   const isWhole = tail.start === 0;
   const cause = !isWhole ? 'cut_off' : whole === undefined ? 'not_json' : 'not_a_list';
-  return [...events, event(events.length, () => raw, isWhole ? whole : parse(raw).value, false, cause)];
+  yield event(elements.length, raw, isWhole ? whole : parse(raw()).value, false, cause);
+}
+
+/**
+ * For each element a way to its bytes; they are looked for when the first is asked for. A function of its own, so that an
+ * event that is kept keeps the body of its page and not all that was parsed of it.
+ */
+function rawFinder(body: Uint8Array, known?: readonly Slice[]): (index: number) => () => Uint8Array {
+  let slices = known;
+  const find = (index: number) => {
+    slices ??= splitElements(body).elements;
+    const { start, end } = slices[index] ?? { start: 0, end: 0 };
+    return body.subarray(start, end);
+  };
+  return (index) => () => find(index);
 }
 
 function eventOf(activity: RawActivity, mapper: StreamMapper): SecurityEvent {
@@ -113,10 +131,6 @@ function eventOf(activity: RawActivity, mapper: StreamMapper): SecurityEvent {
   const identify = (content: string | Uint8Array) => ({ id: ids.of(content, ordinal), ordinal });
   const created = receivedAt.toISOString();
   return securityEvent({ stream, receivedAt, created, position, raw: () => raw, ...parse(raw), identify }, mapper);
-}
-
-function bytes(body: Uint8Array, { start, end }: Slice): Uint8Array {
-  return body.subarray(start, end);
 }
 
 function parse(raw: Uint8Array): { readonly value: unknown; readonly inexact: boolean } {
@@ -131,33 +145,12 @@ function parse(raw: Uint8Array): { readonly value: unknown; readonly inexact: bo
 function securityEvent(element: Element, mapper: StreamMapper): SecurityEvent {
   const { content, cause: unreadable } = contentOf(element);
   const { id, ordinal } = element.identify(content);
-  const mapped = map(element, content, id, element.cause ?? unreadable, mapper);
-  return new MappedEvent(id, mapped, new ElementActivity(element, ordinal));
+  const { code, severity, document } = map(element, content, id, element.cause ?? unreadable, mapper);
+  const source = new ElementActivity(element, ordinal);
+  return { id, code, severity, source, document, json: JSON.stringify(document) };
 }
 
-/** Classes, because an object literal with getters is slow: both are made for every event. */
-class MappedEvent implements SecurityEvent {
-  readonly id: string;
-  readonly code: string;
-  readonly severity: Severity;
-  readonly source: RawActivity;
-  readonly document: EcsDocument;
-  #json: string | undefined = undefined;
-
-  constructor(id: string, { code, severity, document }: Mapped, source: RawActivity) {
-    this.id = id;
-    this.code = code;
-    this.severity = severity;
-    this.source = source;
-    this.document = document;
-  }
-
-  get json(): string {
-    this.#json ??= JSON.stringify(this.document);
-    return this.#json;
-  }
-}
-
+/** A class, because an object literal with a getter is slow: one is made for every event. */
 class ElementActivity implements RawActivity {
   readonly stream: StreamName;
   readonly receivedAt: Date;

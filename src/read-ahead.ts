@@ -34,7 +34,7 @@ export async function readAhead(
       if (!wantsMore(options, window, reading.further())) await room.heard(LOOK_EVERY_MS, stop);
       else {
         const page = await tools.spool.read(at, stop);
-        enter(tools, options, window, at, page);
+        await enter(tools, options, window, at, page);
         at = { page: page.number + 1, index: 0 };
         reading.arrived();
         // Reading waits for nothing while there are pages: the others have a turn after each.
@@ -55,11 +55,17 @@ function wantsMore(options: ForwardOptions, window: Window, further: boolean): b
   return window.openBytes < (further ? 2 * most : most);
 }
 
-function enter(tools: ForwardTools, options: ForwardOptions, window: Window, at: Cursor, page: Page): void {
+async function enter(
+  tools: ForwardTools,
+  options: ForwardOptions,
+  window: Window,
+  at: Cursor,
+  page: Page,
+): Promise<void> {
   const offset = page.number === at.page ? at.index : 0;
   const { damaged, number } = page;
   if (damaged) tools.tell({ what: 'damaged', sink: options.name, page: number, reason: damaged });
-  const events = damaged ? [] : tools.normalize.page(page).slice(offset);
+  const events = damaged ? [] : (await tools.normalize.page(page)).slice(offset);
   const entries = events.map((event) => newEntry(event, options.selects(event)));
   window.addPage(number, offset, entries, damaged ? (page.collected ?? 0) - offset : 0);
 }

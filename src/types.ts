@@ -72,9 +72,9 @@ export interface SecurityEvent {
   readonly json: string;
 }
 
-/** Total: neither throws. The index in the array is `Cursor.index`. */
+/** Total: neither throws or rejects. The index in the array is `Cursor.index`. */
 export interface Normalize {
-  page(page: Page): readonly SecurityEvent[];
+  page(page: Page): Promise<readonly SecurityEvent[]>;
   one(activity: RawActivity): SecurityEvent;
 }
 

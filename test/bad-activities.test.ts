@@ -215,7 +215,7 @@ test('ten thousand levels, in a page and alone', () => {
   const deep = `${'{"a":['.repeat(5000)}1${']}'.repeat(5000)}`;
   const body = Buffer.from(`[{"activity":"redirect","x":${deep}},{"activity":"redirect"}]`);
   const normalize = normalizer({ ...DEFAULT_EVENT_OPTIONS, original: true });
-  const events = normalize.page(pageOf(body));
+  const events = [...normalize.events(pageOf(body))];
   assert.deepEqual(
     events.map((event) => event.code),
     ['pipeline_error', 'redirect'],
@@ -322,7 +322,7 @@ test('an exception in the mapper becomes a pipeline_error without its words', ()
       throw new Error('maria@example.com');
     },
   });
-  const [event] = normalizer(broken).page(pageOf('[{"activity":"maria@example.com"}]'));
+  const [event] = [...normalizer(broken).events(pageOf('[{"activity":"maria@example.com"}]'))];
   assert.ok(event);
   assert.equal(event.code, 'pipeline_error');
   assert.deepEqual(event.document['error'], { type: 'mapper_failed', message: 'Array element 0 could not be mapped' });

@@ -16,7 +16,7 @@ function slices(text: string): { readonly elements: readonly string[]; readonly 
 
 /** Collect counts and normalize maps: they must never differ, and neither may throw. */
 function assertSameCount(body: Uint8Array): void {
-  const events = normalize.page(pageOf(body));
+  const events = [...normalize.events(pageOf(body))];
   assert.equal(events.length, countActivities(body), `on ${Buffer.from(body).toString('latin1').slice(0, 300)}`);
 }
 

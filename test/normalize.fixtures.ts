@@ -30,7 +30,7 @@ export function pageOf(body: unknown, stream: StreamName = 'verify/siem-idv', re
 }
 
 export function mapPage(body: unknown, options: Partial<EventOptions> = {}, stream?: StreamName) {
-  return normalizer({ ...DEFAULT_EVENT_OPTIONS, ...options }).page(pageOf(body, stream));
+  return [...normalizer({ ...DEFAULT_EVENT_OPTIONS, ...options }).events(pageOf(body, stream))];
 }
 
 /** One activity with what every one has, mapped. */

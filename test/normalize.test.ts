@@ -20,7 +20,7 @@ import {
 for (const name of goldenNames()) {
   test(`golden: ${name}`, () => {
     const { stream, receivedAt, page } = readGolden<Golden>(`${name}/input.json`);
-    const events = normalizer(DEFAULT_EVENT_OPTIONS).page(pageOf(page, stream, receivedAt));
+    const events = [...normalizer(DEFAULT_EVENT_OPTIONS).events(pageOf(page, stream, receivedAt))];
     assert.deepEqual(events.map(plain), readGolden(`${name}/expected.json`));
     for (const event of events) assertEcs(plain(event));
   });
@@ -94,7 +94,7 @@ test('a known activity without its value is told as unknown, without a tag', () 
 test('the ids of the other stream types', () => {
   const cases = readGolden<{ stream: StreamName; ordinal: number; activity: unknown; id: string }[]>('other-ids.json');
   for (const { stream, ordinal, activity, id } of cases) {
-    const events = normalizer(DEFAULT_EVENT_OPTIONS).page(pageOf(Array(ordinal + 1).fill(activity), stream));
+    const events = [...normalizer(DEFAULT_EVENT_OPTIONS).events(pageOf(Array(ordinal + 1).fill(activity), stream))];
     assert.equal(events[ordinal]?.id, id);
     assert.equal(events[ordinal]?.code, `${stream.split('/')[0]}.unknown`);
     for (const event of events) assertEcs(plain(event));
@@ -135,7 +135,7 @@ function assertSameAlone(events: readonly SecurityEvent[], sameDocument = true):
 test('an activity alone gives the same event as in its page', () => {
   for (const name of goldenNames()) {
     const { stream, receivedAt, page } = readGolden<Golden>(`${name}/input.json`);
-    assertSameAlone(normalizer(DEFAULT_EVENT_OPTIONS).page(pageOf(page, stream, receivedAt)));
+    assertSameAlone([...normalizer(DEFAULT_EVENT_OPTIONS).events(pageOf(page, stream, receivedAt))]);
   }
   assertSameAlone(mapPage('[{"b":1,"a":2}, {"a":2,"b":1} ,{"a":2,"b":1.0},7,"x",null,[1],7]'));
   assertSameAlone(mapPage('{"items":[{"activity":"redirect"},{"activity":"redirect"}]}'));
@@ -180,7 +180,7 @@ test('page throws on nothing, and what it makes is ECS', () => {
   const normalize = normalizer({ ...DEFAULT_EVENT_OPTIONS, original: true });
   fc.assert(
     fc.property(anyBody, streams, (body, stream) => {
-      for (const event of normalize.page(pageOf(body, stream))) assertEcs(plain(event));
+      for (const event of [...normalize.events(pageOf(body, stream))]) assertEcs(plain(event));
     }),
     { numRuns: 500 },
   );
@@ -227,7 +227,7 @@ test('whatever the fields of an activity hold, the document is ECS and one() agr
     .map(([outer, inner, key]) => ({ ...outer, [key]: inner }));
   fc.assert(
     fc.property(activity, streams, (value, stream) => {
-      const events = normalize.page(pageOf([value, value], stream));
+      const events = [...normalize.events(pageOf([value, value], stream))];
       assert.equal(events.length, 2);
       for (const event of events) {
         assert.equal(event.document.event['kind'], 'event', JSON.stringify(event.document['error']));

@@ -137,7 +137,7 @@ test('the key of a document is that of its activity, for every type and spelling
     const activities = activitySource({ type, startAt: Date.now() - 60_000 }).take(3_000);
     const body = Buffer.from(`[${activities.map(({ json }) => json).join(',')}]`);
     const page = { number: 1, stream: `${type}/siem`, receivedAt: new Date(), partial: false, body } as const;
-    const keys = normalize.page(page).map(({ document }) => documentKey(document));
+    const keys = [...normalize.events(page)].map(({ document }) => documentKey(document));
     assert.deepEqual(
       keys,
       activities.map(({ key }) => key),

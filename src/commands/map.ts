@@ -4,9 +4,9 @@ import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { loadConfig, reasonOf } from '../config.ts';
 import { isEmptyAnswer, splitElements } from '../elements.ts';
-import { DEFAULT_EVENT_OPTIONS, normalizer, readTime } from '../normalize.ts';
+import { DEFAULT_EVENT_OPTIONS, type Normalizer, normalizer, readTime } from '../normalize.ts';
 import { Failure } from '../terminal.ts';
-import type { Normalize, SecurityEvent, StreamName } from '../types.ts';
+import type { SecurityEvent, StreamName } from '../types.ts';
 import { jsonLine, print, remark, safeJson } from './print.ts';
 
 interface Options {
@@ -69,7 +69,7 @@ function timeOf(text: string): Date {
 }
 
 interface Mapping {
-  readonly normalize: Normalize;
+  readonly normalize: Normalizer;
   readonly stream: StreamName;
   /** When the page was received, where the user says so. */
   readonly given: Date | undefined;
@@ -80,7 +80,7 @@ function eventsOf(input: Buffer, { normalize, stream, given }: Mapping): readonl
   const lines = linesOf(input);
   const whole = lines ? listOf(lines.filter(isJson)) : asPage(input);
   const receivedAt = given ?? newest(whole);
-  const map = (body: Buffer) => normalize.page({ number: 1, stream, receivedAt, partial: false, body });
+  const map = (body: Buffer) => [...normalize.events({ number: 1, stream, receivedAt, partial: false, body })];
   if (!lines) return map(whole);
   const mapped = map(whole).values();
   const next = () => mapped.next().value ?? [];

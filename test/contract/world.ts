@@ -61,7 +61,7 @@ export class World {
   }
 
   /** One call of deliver. Whatever comes of it is noted; a wrong number of outcomes fails the check. */
-  async deliver(batch: readonly SecurityEvent[], signal = new AbortController().signal): Promise<Answer> {
+  async deliver(batch: readonly SecurityEvent[], signal: AbortSignal = new AbortController().signal): Promise<Answer> {
     try {
       const outcomes = await this.within('deliver', this.sink.deliver(batch, signal));
       assertOutcomes(outcomes, batch.length);
