@@ -1,7 +1,8 @@
 /** `_bulk` of the simulated Elasticsearch: `create` into data streams, one answer for each document. */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Asked, type Holdings, problem, type Reply } from './elasticsearch.ts';
+import type { Asked, Holdings, Reply } from './elasticsearch.ts';
+import { problem } from './elasticsearch-problem.ts';
 
 export type Document = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
 /** Everything of the simulated Elasticsearch but `_bulk`: what it is, what a key may do, templates and pipelines. */
-import { type Asked, type Holdings, problem, type Reply } from './elasticsearch.ts';
+import type { Asked, Holdings, Reply } from './elasticsearch.ts';
+import { problem } from './elasticsearch-problem.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 

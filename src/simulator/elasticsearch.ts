@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { bulk, type Document } from './elasticsearch-bulk.ts';
 import { catalogue } from './elasticsearch-catalogue.ts';
+import { problem } from './elasticsearch-problem.ts';
 
 /** Each may be changed while the server runs, and acts from the next request on. */
 interface ElasticsearchDials {
@@ -113,11 +114,6 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
   /** The work is done, but nobody hears of it. */
   readonly lost?: boolean;
-}
-
-export function problem(status: number, type: string, reason: string): Reply {
-  const cause = { type, reason };
-  return { status, body: { error: { root_cause: [cause], ...cause }, status } };
 }
 
 export async function startElasticsearch(options: ElasticsearchOptions = {}): Promise<SimulatedElasticsearch> {
