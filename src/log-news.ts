@@ -1,7 +1,7 @@
 import type { Say } from './log.ts';
 import { createBurials } from './log-burials.ts';
 import type { News, Tell } from './news.ts';
-import { mends } from './spool-trouble.ts';
+import { mends } from './news-trouble.ts';
 import type { Order } from './types.ts';
 import { decimal, span } from './words.ts';
 

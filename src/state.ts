@@ -1,5 +1,5 @@
 import type { News, Tell } from './news.ts';
-import { mends } from './spool-trouble.ts';
+import { mends } from './news-trouble.ts';
 import {
   gapStatus,
   hoursUntilFull,
