@@ -11,11 +11,11 @@ export interface Selection {
 
 const LADDER: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical'];
 
-/** The events that reach a sink. What could not be mapped passes every filter unless its code is excepted by name. */
+/** The events that reach a sink. What could not be mapped passes every filter unless an exception names its code and fits. */
 export function selector(only?: Selection, except?: Selection): (event: SecurityEvent) => boolean {
   return (event) => {
     if (event.code === 'pipeline_error' || event.code.endsWith('.pipeline_error'))
-      return !(except?.codes && matchesCode(except.codes, event.code));
+      return !(except?.codes && matches(except, event));
     return (!only || matches(only, event)) && !(except && matches(except, event));
   };
 }
