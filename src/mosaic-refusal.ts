@@ -46,6 +46,14 @@ const LONGEST = 300;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Z}]+/gu;
 const TOKEN_LIKE = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g;
 
+const TOKEN_ADVICE =
+  'check mosaic.token_url, client_id and client_secret: they belong to a management app of this region';
+
+/** A server that could not be reached, is busy or is broken has not looked at who asks. */
+function isAboutClient({ http = 0 }: TokenRefused): boolean {
+  return http > 0 && http < 500 && http !== 429;
+}
+
 export function withoutAnswer(error: unknown, secrets: readonly string[]): Refused {
   const words = line(error instanceof Error ? error.message : String(error), secrets);
   if (error instanceof TokenRefused) {
@@ -55,7 +63,7 @@ export function withoutAnswer(error: unknown, secrets: readonly string[]): Refus
       error: words,
       ...(error.http !== undefined && { http: error.http }),
       ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-      advice: 'check mosaic.token_url, client_id and client_secret: they belong to a management app of this region',
+      ...(isAboutClient(error) && { advice: TOKEN_ADVICE }),
     };
   }
   // Anything but NoAnswer comes from before the request left.
@@ -152,8 +160,10 @@ function fromJson(response: HttpResponse): string | undefined {
     const parsed: unknown = JSON.parse(response.body.toString());
     if (typeof parsed !== 'object' || parsed === null) return undefined;
     const fields = parsed as Record<string, unknown>;
-    const told = ['message', 'error', 'error_description', 'error_code'].flatMap((name) => textOf(fields[name]) ?? []);
-    return told.length > 0 ? [...new Set(told)].join(', ') : undefined;
+    const told = ['message', 'error', 'error_description'].flatMap((name) => textOf(fields[name]) ?? []);
+    const code = textOf(fields['error_code']);
+    const said = [[...new Set(told)].join(', '), ...(code ? [`(error_code ${code})`] : [])].filter(Boolean).join(' ');
+    return said || undefined;
   } catch {
     return undefined;
   }

@@ -333,7 +333,7 @@ const TOKEN_FAULTS: readonly [string, Fault, RegExp][] = [
   [
     '400',
     { kind: 'answer', status: 400, body: '{"message":"Invalid client","error_code":7}' },
-    /oidc\/token answered 400: Invalid client, 7$/,
+    /oidc\/token answered 400: Invalid client \(error_code 7\)$/,
   ],
   ['HTML', { kind: 'answer', status: 200, headers: html, body: page }, /answered 200 with no usable access_token$/],
   [
@@ -364,6 +364,21 @@ for (const [name, fault, expected] of TOKEN_FAULTS) {
     await answered(client.collect(STREAM, never));
   });
 }
+
+test('the credentials are suspected only where the server has looked at them', async (t) => {
+  const mosaic = await newMosaic(t);
+  const client = newClient(t, mosaic);
+  const advice = async (fault: Fault) => {
+    mosaic.dials.token.next.push(fault);
+    return (await client.authenticate(never))?.advice;
+  };
+  assert.match((await advice({ kind: 'answer', status: 401 })) ?? '', /client_id and client_secret/);
+  assert.match((await advice({ kind: 'answer', status: 200, body: '{}' })) ?? '', /mosaic\.token_url/);
+  for (const status of [429, 500, 503]) assert.equal(await advice({ kind: 'answer', status }), undefined);
+  assert.equal(await advice({ kind: 'reset' }), undefined);
+  const nobody = newClient(t, { ...mosaic, tokenUrl: `http://127.0.0.1:${await closedPort()}/oidc/token` });
+  assert.equal((await refused(nobody.collect(STREAM, never))).advice, undefined);
+});
 
 test('no token: the waiting time of the token endpoint is handed on, and authenticate says the same', async (t) => {
   const mosaic = await newMosaic(t);
