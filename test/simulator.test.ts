@@ -257,6 +257,19 @@ test('it notices two collects at once for one stream', async (t) => {
   assert.equal(mosaic.maximumParallelCollects, 2);
 });
 
+test('one collect after the other is no two at once, however the answers end', async (t) => {
+  const { mosaic, collect } = await newMosaic(t);
+  mosaic.enqueue('verify/siem', activitySource().take(5_000));
+  mosaic.dials.collect.next.push(
+    { kind: 'drip', bytes: 20_000, pauseMs: 20 },
+    { kind: 'answer', status: 503 },
+    { kind: 'drip', bytes: 20_000, pauseMs: 20 },
+    undefined,
+  );
+  for (let calls = 0; calls < 5; calls += 1) await collect();
+  assert.equal(mosaic.maximumParallelCollects, 1);
+});
+
 test('dials: shape of the answer, faults every so often, down and up on the same port', async (t) => {
   const { mosaic, collect } = await newMosaic(t);
   Object.assign(mosaic.dials, { wrapIn: 'events', duplicates: true, padTo: 20_000, contentType: 'text/plain' });

@@ -29,14 +29,23 @@ export interface TrueAnswer {
   readonly body: Uint8Array;
 }
 
-/** Answers, well or badly. */
-export function send(response: ServerResponse, answer: TrueAnswer, fault: Fault | undefined): void {
+/**
+ * Answers, well or badly.
+ * @param ending called before the reader can have the end of the answer: `close` may come after the reader's next call
+ */
+export function send(
+  response: ServerResponse,
+  answer: TrueAnswer,
+  fault: Fault | undefined,
+  ending: () => void = () => undefined,
+): void {
+  if (fault?.kind === 'drip') return void drip(response, answer, fault, ending);
+  if (fault?.kind !== 'silence') ending();
   if (!fault) sendWhole(response, answer);
   else if (fault.kind === 'answer') {
     response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers }).end(fault.body ?? '');
   } else if (fault.kind === 'reset') response.socket?.resetAndDestroy();
   else if (fault.kind === 'cut') sendCut(response, answer, fault.bytes, fault.chunked ?? false);
-  else if (fault.kind === 'drip') void drip(response, answer, fault.bytes, fault.pauseMs);
 }
 
 function sendWhole(response: ServerResponse, { status, type, body }: TrueAnswer): void {
@@ -51,10 +60,16 @@ function sendCut(response: ServerResponse, answer: TrueAnswer, bytes: number, ch
   response.write(answer.body.subarray(0, bytes), () => response.socket?.end());
 }
 
-async function drip(response: ServerResponse, answer: TrueAnswer, bytes: number, pauseMs: number): Promise<void> {
-  response.writeHead(answer.status, { 'content-type': answer.type, 'content-length': answer.body.length });
-  for (let sent = 0; sent < answer.body.length && !response.destroyed; sent += bytes) {
-    response.write(answer.body.subarray(sent, sent + bytes));
+async function drip(
+  response: ServerResponse,
+  { status, type, body }: TrueAnswer,
+  { bytes, pauseMs }: Fault & { kind: 'drip' },
+  ending: () => void,
+): Promise<void> {
+  response.writeHead(status, { 'content-type': type, 'content-length': body.length });
+  for (let sent = 0; sent < body.length && !response.destroyed; sent += bytes) {
+    if (sent + bytes >= body.length) ending();
+    response.write(body.subarray(sent, sent + bytes));
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   response.end();

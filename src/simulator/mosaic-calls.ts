@@ -119,9 +119,7 @@ async function collect(world: World, url: URL, number: number, response: ServerR
   response.once('close', () => {
     if (taken && !response.writableFinished) taken.batch.completed = false;
   });
-  send(response, taken ? page(dials, taken.json) : empty(dials), fault);
-  // Before the reader can have it: `close` could come after the next call.
-  if (!fault) leave();
+  send(response, taken ? page(dials, taken.json) : empty(dials), fault, leave);
 }
 
 /** Counts the collect calls under way for a stream; the result ends this one, once. */
