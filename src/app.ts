@@ -16,7 +16,10 @@ export interface App {
   readonly url: string | undefined;
   /** Resolves once everything is stored, told and closed. */
   readonly ended: Promise<void>;
-  /** The first time: finish what is in flight. The second time: end at once; the next start counts a possible gap. */
+  /**
+   * The first time: finish what is in flight. Another time: end at once; the next start counts a possible gap. What comes
+   * within half a second of the first is the same wish: npm passes on a Ctrl+C that the terminal has sent already.
+   */
   stop(): void;
   /** Open log and file outputs anew. */
   reopen(): void;
@@ -75,24 +78,32 @@ interface Parts {
   release(): void;
 }
 
+const SAME_WISH_MS = 500;
+
 function control(loops: Loops, { spool, log, server, release }: Parts): App {
-  let stops = 0;
+  let stopped: number | undefined;
+  let inOrder = true;
   const close = async () => {
     await server?.close();
-    const failed = await spool.close(stops < 2).catch((error: Error) => error);
+    const failed = await spool.close(inOrder).catch((error: Error) => error);
     release();
     if (failed) log.error(`${failed.message}. The next start counts a possible gap for each stream`);
-    else log.info(stops < 2 ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
+    else log.info(inOrder ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
     await log.close();
   };
   return {
     url: server?.url,
     ended: loops.ended.then(close),
     stop: () => {
-      stops += 1;
-      if (stops === 1) log.info('stopping: what is in flight is finished');
-      if (stops === 1) loops.stop();
-      else loops.abort();
+      const now = performance.now();
+      if (stopped === undefined) {
+        stopped = now;
+        log.info('stopping: what is in flight is finished');
+        loops.stop();
+      } else if (now - stopped >= SAME_WISH_MS) {
+        inOrder = false;
+        loops.abort();
+      }
     },
     reopen: () => {
       log.reopen();

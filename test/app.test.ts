@@ -4,17 +4,18 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sinks } from '../sinks/index.ts';
 import { startApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { lockSpool, openSpool } from '../src/spool.ts';
 import { folder } from './fixtures/plain.ts';
 
-async function configAt(path: string, port: number) {
+async function configAt(path: string, port: number, mosaicPort = 9) {
   const file = join(path, 'forwarder.yaml');
   writeFileSync(
     file,
-    `mosaic: { base_url: "http://127.0.0.1:9/activities/v1", client_id: a, client_secret: b, insecure: true, streams: [{ type: verify, id: siem }] }
+    `mosaic: { base_url: "http://127.0.0.1:${mosaicPort}/activities/v1", client_id: a, client_secret: b, insecure: true, streams: [{ type: verify, id: siem }] }
 spool: { path: ${join(path, 'data')} }
 sinks: { archive: { type: file, path: ${join(path, 'events.ndjson')} } }
 status: { listen: "127.0.0.1:${port}" }
@@ -53,4 +54,31 @@ test('a start that fails after an unclean stop does not hide it', async (t) => {
     (await spool.report()).gaps.map(({ reason, count }) => [reason, count]),
     [['crash', 1]],
   );
+});
+
+test('two stops at once are one, as of a Ctrl+C that comes twice; a later one ends at once', async (t) => {
+  const path = folder(t);
+  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  t.after(() => silent.close());
+  await once(silent, 'listening');
+  const mosaicPort = (silent.address() as AddressInfo).port;
+  const config = await configAt(path, 0, mosaicPort);
+  const called = once(silent, 'connection');
+  const app = await startApp(config, '1.0');
+  await called;
+  let ended = false;
+  void app.ended.then(() => {
+    ended = true;
+  });
+  app.stop();
+  app.stop();
+  await sleep(100);
+  app.stop();
+  await sleep(600);
+  assert.equal(ended, false, 'the call in flight is waited for');
+  app.stop();
+  await app.ended;
+  const spool = openSpool({ path: join(path, 'data'), maxSize: 1e9, retentionMs: 1e9, count: () => 1 });
+  t.after(() => spool.close(true));
+  assert.equal((await spool.start([], ['verify/siem'])).uncleanStop, true);
 });
