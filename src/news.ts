@@ -28,6 +28,7 @@ export type News =
       readonly delivered: number;
       readonly filtered: number;
       readonly dead: readonly NewDeadLetter[];
+      /** Timestamp of the newest event that this sink was given since the start; none before the first. */
       readonly newest?: Date;
     }
   | {

@@ -41,7 +41,9 @@ export class Progress {
         await spool.commit(sink, cursor, settled);
         const sum = (key: 'delivered' | 'filtered') => settled.reduce((total, book) => total + book[key], 0);
         const dead = settled.flatMap((book) => book.dead);
-        return tell({ what: 'settled', sink, delivered: sum('delivered'), filtered: sum('filtered'), dead });
+        const newest = this.#window.newest;
+        const counts = { delivered: sum('delivered'), filtered: sum('filtered'), dead };
+        return tell({ what: 'settled', sink, ...counts, ...(newest && { newest: new Date(newest) }) });
       } catch (error) {
         tell({ what: 'spool_error', doing: `saving how far ${sink} has come`, error: (error as Error).message });
       }

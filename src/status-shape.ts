@@ -40,7 +40,7 @@ export interface SinkStatus {
   readonly since: string | null;
   readonly reason: string | null;
   readonly last_success: string | null;
-  /** Timestamp of the newest event that it settled. */
+  /** Timestamp of the newest event that was delivered to it since this process started. */
   readonly newest_event: string | null;
   readonly waiting: number;
   /** Age in seconds of the oldest page that it has not settled; 0 when none waits. */

@@ -62,6 +62,7 @@ export class Window {
   #open = 0;
   #openBytes = 0;
   #length = 0;
+  #newest = '';
 
   /** Events read and not yet settled, their size, and all that is held behind the cursor. */
   get open(): number {
@@ -75,6 +76,10 @@ export class Window {
   }
   get fresh(): number {
     return this.#ready.length;
+  }
+  /** `@timestamp` of the newest event that was delivered; empty before the first. */
+  get newest(): string {
+    return this.#newest;
   }
 
   /** A page of the live log; `offset` events of it were settled before. */
@@ -138,6 +143,8 @@ export class Window {
 
   deliver(entry: Entry): void {
     this.#leave(entry);
+    const time = entry.event.document['@timestamp'];
+    if (time > this.#newest) this.#newest = time;
     entry.slot.state = 'delivered';
     entry.settled?.();
   }

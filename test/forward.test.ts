@@ -24,6 +24,24 @@ test('everything is delivered once, in batches that span pages, and the cursor e
   assert.equal((await it.spool.report()).sinks[0]?.delivered, 600);
 });
 
+test('the news tell the time of the newest event that the sink was given, whatever the order', async (context) => {
+  const answer = (event: SecurityEvent) =>
+    event.id === 'bad-0' ? ({ status: 'rejected', reason: 'no' } as const) : delivered;
+  const it = await rig(context, answer, { selects: ({ code }) => code !== 'left' });
+  const append = (activity: string, year: number) =>
+    appendPage(it.spool, [activity], 'verify/siem', new Date(`${year}`));
+  await append('a-0', 2024);
+  await append('a-1', 2026);
+  await append('a-2', 2025);
+  await append('left-0', 2027);
+  await append('bad-0', 2028);
+  await append('a-3', 2023);
+  await until(it.settledAll);
+  const newest = newsIn(it.news, 'settled').map((news) => 'newest' in news && news.newest?.getUTCFullYear());
+  assert.equal(newest.at(-1), 2026);
+  assert.ok(newest.every((year, index) => Number(year) >= Number(newest[index - 1] ?? 0)));
+});
+
 test('what the sink refuses while it takes others becomes a dead letter with its reason', async (context) => {
   const bad = (event: SecurityEvent) => Number(event.id.split('-')[1]) % 33 === 0;
   const it = await rig(context, (event) => (bad(event) ? { status: 'rejected', reason: `no ${event.id}` } : delivered));
