@@ -81,6 +81,8 @@ class Teller {
           ),
         );
         break;
+      case 'spool_works':
+        break;
       case 'sink_up':
         this.#sinkUp(news);
         break;

@@ -8,6 +8,7 @@ import type { Tell } from './news.ts';
 import { normalizer } from './normalize.ts';
 import { selector } from './select.ts';
 import type { SinkContext } from './sink.ts';
+import { trimmer } from './trimming.ts';
 import type { Normalize, Page, SecurityEvent, Spool } from './types.ts';
 
 export interface LoopsOptions {
@@ -54,7 +55,7 @@ export function startLoops(options: LoopsOptions): Loops {
       { stop: stop.signal, abort: abort.signal },
     ),
   );
-  const trimming = setInterval(() => void spool.trim().catch(() => undefined), TRIM_EVERY_MS);
+  const trimming = setInterval(trimmer(spool, tell), TRIM_EVERY_MS);
   const lateTimer = () =>
     setTimeout(() => late.abort(new Error('shutdown_timeout is over')), config.shutdownTimeoutMs).unref();
   const ended = Promise.all([...collectors, ...forwarders.map((forwarder) => forwarder.ended)]).then(async () => {
@@ -122,7 +123,7 @@ function shared(normalize: Normalize, seen: LoopsOptions['seen']): Normalize {
     one: normalize.one,
     page(page: Page) {
       const known = pages.get(page.number);
-      if (known) return known;
+      if (known !== undefined) return known;
       const events = normalize.page(page);
       if (page.number > last) void events.then(seen);
       last = Math.max(last, page.number);

@@ -38,5 +38,7 @@ export type News =
       readonly reason: string;
     }
   | { readonly what: 'order'; readonly sink: string; readonly order: Order }
-  | { readonly what: 'spool_error'; readonly doing: string; readonly error: string };
+  | { readonly what: 'spool_error'; readonly doing: string; readonly error: string }
+  /** Only where no other news shows it. */
+  | { readonly what: 'spool_works'; readonly doing: string };
 export type Tell = (news: News) => void;

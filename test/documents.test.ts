@@ -178,6 +178,7 @@ const news: { readonly [What in News['what']]: Extract<News, { what: What }> } =
   damaged: { what: 'damaged', sink, page: 4, reason: 'its bytes are missing' },
   order: { what: 'order', sink, order },
   spool_error: { what: 'spool_error', doing: 'saving how far elastic has come', error: 'disk full' },
+  spool_works: { what: 'spool_works', doing: 'dropping pages that are settled' },
 };
 
 /** Troubles that begin and end, so that every line is said. */
@@ -189,6 +190,8 @@ const story: readonly News[] = [
   news.possible_gap,
   news.spool_error,
   news.settled,
+  { ...news.spool_error, doing: news.spool_works.doing },
+  news.spool_works,
   news.sink_up,
   news.sink_down,
   news.sink_suspected,
