@@ -1,3 +1,5 @@
+import { createCensor } from './censor.ts';
+import { censoredSink } from './censored-sink.ts';
 import { collect } from './collect.ts';
 import type { Config, SinkConfig } from './config.ts';
 import { countActivities, isEmptyAnswer } from './elements.ts';
@@ -79,13 +81,16 @@ export function startLoops(options: LoopsOptions): Loops {
 function startSinks(options: LoopsOptions, signals: { stop: AbortSignal; abort: AbortSignal }): Forwarder[] {
   const { config, spool, tell } = options;
   const normalize = shared(normalizer(config.events), options.seen);
+  const censor = createCensor(() => config.secrets());
+  const open = async (sink: SinkConfig, signal: AbortSignal) =>
+    sink.definition.open(sink.options() as never, sinkContext(sink, options), signal);
   return config.sinks.map((sink) =>
     forward(
       { spool, normalize, tell, clock: () => performance.now() },
       {
         ...sink,
         selects: selector(sink.only, sink.except),
-        open: async (signal) => sink.definition.open(sink.options() as never, sinkContext(sink, options), signal),
+        open: (signal) => censoredSink(() => open(sink, signal), censor),
       },
       signals,
     ),

@@ -5,19 +5,23 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { sinks } from '../sinks/index.ts';
 import { startApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
+import { startMosaic } from '../src/simulator/mosaic.ts';
+import { activitySource } from '../src/simulator/sessions.ts';
 import { lockSpool, openSpool } from '../src/spool.ts';
+import type { Status } from '../src/status-shape.ts';
 import { folder } from './fixtures/plain.ts';
 
-async function configAt(path: string, port: number, mosaicPort = 9) {
+async function configAt(path: string, port: number, mosaicPort = 9, more = '') {
   const file = join(path, 'forwarder.yaml');
   writeFileSync(
     file,
     `mosaic: { base_url: "http://127.0.0.1:${mosaicPort}/activities/v1", client_id: a, client_secret: b, insecure: true, streams: [{ type: verify, id: siem }] }
 spool: { path: ${join(path, 'data')} }
-sinks: { archive: { type: file, path: ${join(path, 'events.ndjson')} } }
+sinks: { archive: { type: file, path: ${join(path, 'events.ndjson')} }${more} }
 status: { listen: "127.0.0.1:${port}" }
 log: { level: error }
 `,
@@ -82,3 +86,23 @@ test('two stops at once are one, as of a Ctrl+C that comes twice; a later one en
   t.after(() => spool.close(true));
   assert.equal((await spool.start([], ['verify/siem'])).uncleanStop, true);
 });
+
+test('the reason of a dead letter does not tell a secret that a sink from elsewhere has told', async (t) => {
+  const path = folder(t);
+  const mosaic = await startMosaic({ streams: ['verify/siem'], clientId: 'a', clientSecret: 'b' });
+  t.after(() => mosaic.close());
+  mosaic.enqueue('verify/siem', activitySource().take(20));
+  const own = `, own: { type: "${TELLING}", password: "pass-4711", picky: true }`;
+  const config = await configAt(path, 0, Number(new URL(mosaic.baseUrl).port), own);
+  const app = await startApp(config, '1.0');
+  const sinksNow = async () => ((await (await fetch(`${app.url}/api/status`)).json()) as Status).sinks;
+  while ((await sinksNow()).find(({ sink }) => sink === 'own')?.dead_letters !== 10) await sleep(20);
+  app.stop();
+  await app.ended;
+  const spool = openSpool({ path: join(path, 'data'), maxSize: 1e9, retentionMs: 1e9, count: () => 1 });
+  t.after(() => spool.close(true));
+  const reasons = (await Array.fromAsync(spool.deadLetters({ sink: 'own' }))).map(({ reason }) => reason);
+  assert.deepEqual([...new Set(reasons)], ['the password *** is refused']);
+});
+
+const TELLING = fileURLToPath(new URL('./fixtures/telling-sink.js', import.meta.url));
