@@ -92,15 +92,19 @@ export class Connection {
     });
   }
 
-  /** Lets what is written go out, then closes; what is unconfirmed fails. */
-  async close(): Promise<void> {
+  /** Lets what is written go out, then closes; what is unconfirmed fails. Once `abort` has fired nothing is waited for. */
+  async close(abort: AbortSignal): Promise<void> {
     this.#end('this sink was closed', false);
     if (this.#socket.destroyed) return;
     const gone = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()));
+    const destroy = () => this.#socket.destroy();
     this.#socket.end();
-    const timer = setTimeout(() => this.#socket.destroy(), CLOSING_MS);
+    const timer = setTimeout(destroy, CLOSING_MS);
+    abort.addEventListener('abort', destroy, { once: true });
+    if (abort.aborted) destroy();
     await gone;
     clearTimeout(timer);
+    abort.removeEventListener('abort', destroy);
   }
 
   async #write(chunks: Iterable<Buffer>, entry: Unconfirmed): Promise<void> {

@@ -34,7 +34,7 @@ async function openSyslog(given: Options, context: SinkContext, signal: AbortSig
     return await new DatagramSink(settings, context).ready(signal);
   }
   const connection = await openConnection(settings, context, signal);
-  return new StreamSink(settings, context, connection);
+  return new StreamSink(settings, context, connection, signal);
 }
 
 async function openConnection(settings: Settings, context: SinkContext, signal: AbortSignal): Promise<Connection> {
@@ -47,12 +47,15 @@ async function openConnection(settings: Settings, context: SinkContext, signal: 
 class StreamSink implements Sink {
   readonly #settings: Settings;
   readonly #context: SinkContext;
+  /** The signal that it was opened with: it fires when everything ends at once. */
+  readonly #abort: AbortSignal;
   readonly #closed = new AbortController();
   #connection: Promise<Connection>;
 
-  constructor(settings: Settings, context: SinkContext, connection: Connection) {
+  constructor(settings: Settings, context: SinkContext, connection: Connection, abort: AbortSignal) {
     this.#settings = settings;
     this.#context = context;
+    this.#abort = abort;
     this.#connection = Promise.resolve(connection);
   }
 
@@ -65,7 +68,7 @@ class StreamSink implements Sink {
 
   async close(): Promise<void> {
     this.#closed.abort(new Unavailable(`${nameOf(this.#settings.address)}: this sink was closed`));
-    await (await this.#connection.catch(() => undefined))?.close();
+    await (await this.#connection.catch(() => undefined))?.close(this.#abort);
   }
 
   async #live(): Promise<Connection> {
@@ -93,7 +96,7 @@ async function probeSyslog(given: Options, context: SinkContext, signal: AbortSi
     const connection = await openConnection(settings, context, signal);
     await sleep(Math.min(settings.confirmAfterMs, context.timeoutMs), undefined, { signal });
     const { ended } = connection;
-    await connection.close();
+    await connection.close(signal);
     if (ended) return { ok: false, lines: [`connected, but ${ended.message}`] };
     return { ok: true, lines: [`${name}: connected${settings.address.protocol === 'tls' ? ', TLS is fine' : ''}`] };
   } catch (error) {

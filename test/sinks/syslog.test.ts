@@ -140,6 +140,26 @@ describe('delivery', { concurrency: 4 }, () => {
     assert.equal(await failure(sink.deliver(someEvents(1), abort.signal)), reason);
   });
 
+  test('close does not wait for a stalled receiver once the signal that it was opened with has fired', async (context) => {
+    const receiver = await startReceiver(context, { dials: { stall: true } });
+    const closing = async (abortAfterMs: number) => {
+      const abort = new AbortController();
+      const given = syslog.options.parse({ address: receiver.address, confirm_after: '5m' });
+      const sink = await syslog.open(given, someContext(), abort.signal);
+      const ended = failure(sink.deliver(someEvents(4000, 'b', 4000), NEVER));
+      await sleep(50);
+      const began = performance.now();
+      if (abortAfterMs === 0) abort.abort();
+      else setTimeout(() => abort.abort(), abortAfterMs);
+      await sink.close();
+      await ended;
+      return performance.now() - began;
+    };
+    assert.ok((await closing(0)) < 500);
+    const meanwhile = await closing(300);
+    assert.ok(meanwhile > 250 && meanwhile < 1_000, `${meanwhile} ms`);
+  });
+
   test('after close nothing is delivered', async (context) => {
     const receiver = await startReceiver(context);
     const sink = await openSink(context, receiver);
