@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import syslog from '../../sinks/syslog/index.ts';
 import { type SyslogOptions, type SyslogReceiver, startSyslog } from '../../src/simulator/syslog.ts';
 import type { EcsDocument, SecurityEvent, Severity, Sink, SinkContext } from '../../src/sink.ts';
@@ -78,6 +79,12 @@ export async function until(what: string, condition: () => boolean): Promise<voi
     if (Date.now() > end) throw new Error(`waited in vain for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** When this returns, what the receiver did before has been seen. On a busy machine a timer alone fires too early. */
+export async function turns(): Promise<void> {
+  await sleep(50);
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
 }
 
 export interface Certificates {

@@ -15,6 +15,7 @@ import {
   someDocument,
   someEvents,
   startReceiver,
+  turns,
   until,
 } from './syslog-fixtures.ts';
 
@@ -218,7 +219,7 @@ describe('a receiver in trouble', { concurrency: 4 }, () => {
     await sink.deliver(someEvents(1), NEVER);
     await receiver.setDown(true);
     await receiver.setDown(false);
-    await sleep(50);
+    await turns();
     const deliveries = [1, 2, 3].map((n) => sink.deliver(someEvents(2, `later-${n}-`), NEVER));
     assert.deepEqual((await Promise.all(deliveries)).flat().length, 6);
     assert.equal(receiver.connections, 2);
@@ -229,7 +230,7 @@ describe('a receiver in trouble', { concurrency: 4 }, () => {
     const receiver = await startReceiver(context);
     const sink = await openSink(context, receiver);
     await receiver.setDown(true);
-    await sleep(50);
+    await turns();
     const errors = await Promise.all([1, 2].map(() => failure(sink.deliver(someEvents(1), NEVER))));
     for (const error of errors) assert.ok(error instanceof Unavailable && error.reopen);
   });
