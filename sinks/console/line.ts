@@ -16,11 +16,17 @@ export function lineOf(event: SecurityEvent, stream: NodeJS.WriteStream): string
   return [
     text(document['@timestamp']),
     paint(COLOURS[severity], severity.padEnd(13), stream),
-    text(event.code),
+    text(codeOf(event)),
     text(addressOf(document['source'])),
     text(vendor['session_id']),
     text(document.message),
   ].join(' ');
+}
+
+/** Activities that nobody has listed share a code: then it does not say which one it was. */
+function codeOf({ code, document }: SecurityEvent): string {
+  const { action } = document.event;
+  return !action || `.${code}.`.includes(`.${action}.`) ? code : `${code} (${action})`;
 }
 
 function addressOf(source: unknown): unknown {

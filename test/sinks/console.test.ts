@@ -37,6 +37,19 @@ test('a line has time, severity, code, address, session and message', () => {
   assert.match(lineOf(eventOf(bare), PIPE), /document_front unknown - IDV/);
 });
 
+test('where the code does not say which activity it was, the activity stands beside it', () => {
+  const shown = (code: string, action?: string) => {
+    const event = { id: 'a', code, severity: 10, ...(action !== undefined && { action }) };
+    return /informational (.*) - fHDV8gsIdJoid1br/.exec(lineOf(eventOf(someDocument('a', { event })), PIPE))?.[1];
+  };
+  assert.equal(shown('unknown', 'liveness_retry_requested'), 'unknown (liveness_retry_requested)');
+  assert.equal(shown('cis.unknown', 'x\u001b[2J\ny'), 'cis.unknown (x\\u{1b}[2J\\u{a}y)');
+  assert.equal(shown('unknown', 'know'), 'unknown (know)');
+  assert.equal(shown('page_loaded.start', 'page_loaded'), 'page_loaded.start');
+  assert.equal(shown('cis.login.ok', 'login'), 'cis.login.ok');
+  for (const action of [undefined, '']) assert.equal(shown('pipeline_error', action), 'pipeline_error');
+});
+
 test('severities have their colours on a terminal, unless NO_COLOR says otherwise', (context) => {
   const environment = process.env;
   context.after(() => {
