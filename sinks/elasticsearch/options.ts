@@ -15,7 +15,7 @@ const cloudId = z
 
 export const options = z
   .strictObject({
-    url: address.optional().meta({ description: 'Address of the cluster. One of url, urls and cloud_id.' }),
+    url: address.optional().meta({ description: 'Address of the cluster. One of `url`, `urls` and `cloud_id`.' }),
     urls: z
       .array(address)
       .min(1)
@@ -26,16 +26,16 @@ export const options = z
       .meta({ description: 'Several nodes of one cluster: a node that fails is left out for a minute or longer.' }),
     cloud_id: cloudId.optional().meta({ description: 'Cloud ID of an Elastic Cloud deployment.' }),
     api_key: z.string().min(1).optional().meta({
-      description: 'API key, in its encoded form or as ID:KEY. Needs create_doc and auto_configure.',
+      description: 'API key, in its encoded form or as `ID:KEY`. Needs `create_doc` and `auto_configure`.',
       secret: true,
     }),
     username: z.string().min(1).optional().meta({ description: 'User name, where no API key is used.' }),
-    password: z.string().min(1).optional().meta({ description: 'Password of username.', secret: true }),
+    password: z.string().min(1).optional().meta({ description: 'Password of `username`.', secret: true }),
     namespace: z
       .string()
       .regex(/^[a-z0-9][a-z0-9_.]{0,99}$/, 'lower-case letters, digits, _ and ., no hyphen, at most 100')
       .default('default')
-      .meta({ description: 'Last part of the data stream: logs-transmit_security.idv-NAMESPACE.' }),
+      .meta({ description: 'Last part of the data stream: `logs-transmit_security.idv-NAMESPACE`.' }),
   })
   .superRefine((value, context) => {
     const refuse = (message: string, ...path: string[]) => context.addIssue({ code: 'custom', message, path });

@@ -35,7 +35,7 @@ const LARGEST_MESSAGE = 16 * 1024 * 1024;
 const address = z
   .string()
   .refine((text) => parseAddress(text) !== undefined, 'expected tls://HOST:PORT, tcp://HOST:PORT or udp://HOST:PORT')
-  .describe('tls://HOST, tcp://HOST or udp://HOST, with :PORT (default 6514, 601, 514).');
+  .describe('`tls://HOST`, `tcp://HOST` or `udp://HOST`, with `:PORT` (default 6514, 601, 514).');
 
 export const options = z
   .strictObject({
@@ -47,7 +47,9 @@ export const options = z
     framing: z
       .enum(['octet-counting', 'lf'])
       .optional()
-      .describe('How messages are told apart on tls and tcp: by their length (the default), or one a line.'),
+      // Told in the schema and filled in later: on udp it must not be given.
+      .meta({ default: 'octet-counting' })
+      .describe('How messages are told apart on tls and tcp: by their length, or one a line. Not on udp.'),
     facility: z.enum(FACILITIES).default('local4').describe('The syslog facility.'),
     app_name: z
       .string()
@@ -69,7 +71,7 @@ export const options = z
       .refine((bytes) => bytes >= SMALLEST_MESSAGE, `expected at least ${SMALLEST_MESSAGE}B`)
       .refine((bytes) => bytes <= LARGEST_MESSAGE, 'expected at most 16MiB')
       .optional()
-      .describe('The largest message, without its framing (default 8KiB; on udp 1180B over IPv6, 2048B over IPv4).'),
+      .describe('The largest message, without its framing. Default: 8KiB; on udp 1180B over IPv6, 2048B over IPv4.'),
     confirm_after: duration
       .refine((ms) => ms >= 10 && ms <= 300_000, 'expected 10ms to 5m')
       .prefault('2s')
