@@ -27,7 +27,9 @@ export function envelopeEncoder(options: EnvelopeOptions): (event: SecurityEvent
 
 /** Objects one after another, without an array or commas. */
 export function encodeBatch(batch: readonly SecurityEvent[], encode: (event: SecurityEvent) => string): Buffer {
-  return Buffer.from(batch.map(encode).join('\n'));
+  let text = '';
+  for (const event of batch) text += text === '' ? encode(event) : `\n${encode(event)}`;
+  return Buffer.from(text);
 }
 
 function constantPart(type: string, options: EnvelopeOptions): string {
@@ -48,12 +50,9 @@ function epochSeconds(event: SecurityEvent): string {
 }
 
 /** Flat, and never blank: Splunk refuses an event whose indexed fields it cannot handle. */
-function indexedFields(event: SecurityEvent): string {
-  const { action } = event.document.event;
-  return JSON.stringify({
-    idv_event_id: event.id,
-    ...(action && { idv_activity: action.slice(0, MAX_FIELD_LENGTH) }),
-    ...(event.code && { idv_code: event.code.slice(0, MAX_FIELD_LENGTH) }),
-    idv_severity: event.severity,
-  });
+function indexedFields({ id, code, severity, document }: SecurityEvent): string {
+  const { action } = document.event;
+  const activity = action ? `,"idv_activity":${JSON.stringify(action.slice(0, MAX_FIELD_LENGTH))}` : '';
+  const named = code ? `,"idv_code":${JSON.stringify(code.slice(0, MAX_FIELD_LENGTH))}` : '';
+  return `{"idv_event_id":"${id}"${activity}${named},"idv_severity":"${severity}"}`;
 }
