@@ -25,8 +25,8 @@ export function writeAddress(draft: Draft, { known, other }: Inputs, { mapping }
   }
   // An address with a zone is one for node, and none for the SIEMs.
   const valid = isIP(address) !== 0 && !address.includes('%');
-  const fields = valid ? { ip: address, address } : { address };
-  Object.assign(draft.document, { source: fields, client: { ...fields } });
+  draft.document['source'] = valid ? { ip: address, address } : { address };
+  draft.document['client'] = valid ? { ip: address, address } : { address };
   if (valid) draft.related.ip = [address];
   else draft.tags.push(`${mapping.name}_invalid_ip`);
 }

@@ -73,7 +73,7 @@ interface Element {
   readonly raw: () => Uint8Array;
   readonly value: unknown;
   /** Set where the place of the element, and not the element, is what is wrong. */
-  readonly cause?: Cause;
+  readonly cause: Cause | undefined;
   /** Numbers may be in it whose digits a number cannot hold. */
   readonly inexact: boolean;
   readonly identify: (content: string | Uint8Array) => { readonly id: string; readonly ordinal: number };
@@ -86,10 +86,7 @@ function* eventsOf(page: Page, mapper: StreamMapper): Generator<SecurityEvent> {
   const identify = (content: string | Uint8Array) => ids.next(content);
   const event = (index: number, raw: () => Uint8Array, value: unknown, inexact: boolean, cause?: Cause) => {
     const position = { page: number, index };
-    return securityEvent(
-      { stream, receivedAt, created, position, raw, value, inexact, identify, ...(cause && { cause }) },
-      mapper,
-    );
+    return securityEvent({ stream, receivedAt, created, position, raw, value, inexact, identify, cause }, mapper);
   };
   const { value: whole, inexact } = parse(body);
   const list = listOf(whole);
@@ -130,7 +127,11 @@ function eventOf(activity: RawActivity, mapper: StreamMapper): SecurityEvent {
   const ids = new Identities(stream);
   const identify = (content: string | Uint8Array) => ({ id: ids.of(content, ordinal), ordinal });
   const created = receivedAt.toISOString();
-  return securityEvent({ stream, receivedAt, created, position, raw: () => raw, ...parse(raw), identify }, mapper);
+  const cause = undefined;
+  return securityEvent(
+    { stream, receivedAt, created, position, raw: () => raw, ...parse(raw), identify, cause },
+    mapper,
+  );
 }
 
 function parse(raw: Uint8Array): { readonly value: unknown; readonly inexact: boolean } {
