@@ -76,12 +76,19 @@ function tellIssue(tree: ConfigTree, base: Path, issue: Issue, input: unknown, k
     for (const key of issue.keys ?? []) tree.tell([...path, key], unknownKey(key, known()), 'key');
     return;
   }
-  if (issue.code === 'custom' && tree.isBroken(path)) return;
+  if (issue.code === 'custom' && isOfBroken(tree, base, issue)) return;
   const value = valueAt(input, issue.path as Path);
   const outside = tree.fromOutside(path);
   const safe = outside.reduce((text, one) => (one ? text.replaceAll(one, '***') : text), issue.message);
   const message = explain({ ...issue, message: safe }, value, outside.length === 0);
   tree.tell(path, message, issue.code === 'invalid_key' ? 'key' : value === undefined ? 'missing' : 'value');
+}
+
+/** Of a rule over several keys, one of which could not be read: at its place, or a neighbour that it names. */
+function isOfBroken(tree: ConfigTree, base: Path, { path, message }: Issue): boolean {
+  const words = path.length === 0 ? [] : (message.match(/\w+/g) ?? []);
+  const places = words.map((word) => [...path.slice(0, -1), word]);
+  return [path, ...places].some((place) => tree.isBroken([...base, ...(place as Path)]));
 }
 
 export function unknownKey(key: string, known: readonly string[]): string {

@@ -247,6 +247,18 @@ describe('a config that is wrong', () => {
     assert.deepEqual(told, ['forwarder.yaml:2:45 sinks.own.token: bad: ***']);
   });
 
+  it('is not told of a key that needs another, where that other one could not be read', async () => {
+    const elastic = (more: string) => config({ sinks: `es: { type: elasticsearch, url: "https://es", ${more} }` });
+    const told = await folder.mistakes(elastic('username: "${ES_USER}", password: p'));
+    assert.deepEqual(told, ['forwarder.yaml:2:66 sinks.es.username: the environment variable ES_USER is not set']);
+    const other = await folder.mistakes(elastic('username: u, password: "${file:none}"'));
+    assert.equal(other.length, 1);
+    assert.match(other[0] ?? '', /sinks\.es\.password: .*none/);
+    const missing = await folder.mistakes(elastic('password: p, namespace: "${NAMESPACE}"'));
+    assert.match(missing.join('\n'), /sinks\.es\.password: password needs username/);
+    assert.equal(missing.length, 2);
+  });
+
   it('is no crash, whatever the text: a mistake or a config', async () => {
     const example = readFileSync(new URL('../config/example.yaml', import.meta.url), 'utf8').replace(/ +#.*/g, '');
     const noise = [
