@@ -9,6 +9,11 @@ function datasetOf(event: SecurityEvent): Dataset {
   return type === 'verify' ? 'idv' : type;
 }
 
+/** Whose events go there: the type of a stream in the config. */
+export function streamType(dataset: Dataset): string {
+  return dataset === 'idv' ? 'verify' : dataset;
+}
+
 export function dataStream(dataset: Dataset, namespace: string): string {
   return `logs-transmit_security.${dataset}-${namespace}`;
 }

@@ -1,7 +1,7 @@
 import type { ProbeReport, SinkContext } from '../../src/sink.ts';
 import { PRIVILEGES_HINT, spokenByElasticsearch } from './answer.ts';
 import { connect, type ElasticsearchClient } from './client.ts';
-import { DATASETS, dataStream } from './encode.ts';
+import { DATASETS, dataStream, streamType } from './encode.ts';
 import { addresses, credentials, type Options } from './options.ts';
 import { askVersion } from './server.ts';
 import { templateName } from './templates.ts';
@@ -57,9 +57,14 @@ async function askPrivileges(
       : { ok: false, lines: [`answered ${answer.status}, and not as Elasticsearch does: is the address right?`] };
   const found = (answer.body as { index?: Record<string, Record<string, boolean>> }).index ?? {};
   const allowed = (name: string) => NEEDED.every((privilege) => found[name]?.[privilege]);
-  const lines = names.map((name) => `${name}: ${allowed(name) ? 'may be written' : 'may NOT be written'}`);
-  if (names.some(allowed)) return { ok: true, lines };
-  return { ok: false, lines: [...lines, PRIVILEGES_HINT] };
+  const lines = DATASETS.map((dataset) => {
+    const name = dataStream(dataset, namespace);
+    const lost = `may NOT be written: events of ${streamType(dataset)} streams cannot be delivered`;
+    return `${name}: ${allowed(name) ? 'may be written' : lost}`;
+  });
+  const all = names.every(allowed) ? lines : [...lines, PRIVILEGES_HINT];
+  // Which types of streams are collected is not known here: a key for the wanted ones alone is fine.
+  return { ok: names.some(allowed), lines: all };
 }
 
 async function askTemplates(client: ElasticsearchClient, signal: AbortSignal): Promise<readonly string[]> {

@@ -15,7 +15,7 @@ export function catalogue(asked: Asked, held: Holdings): Reply {
     return ok({ name: 'simulated', cluster_name: 'simulated', version: { number: held.dials.version } });
   if (path === '/_nodes/ingest')
     return ok({ nodes: { one: { ingest: { processors: PROCESSORS.map((type) => ({ type })) } } } });
-  if (path === '/_security/user/_has_privileges') return ok(privileges(asked));
+  if (path === '/_security/user/_has_privileges') return ok(privileges(asked, held.dials.denied));
   if (path === '/_component_template')
     return ok({ component_templates: componentNames(held).map((name) => ({ name })) });
   const [, kind = '', name = ''] = /^\/(.+)\/([^/]+)$/.exec(path) ?? [];
@@ -63,10 +63,13 @@ function componentNames(held: Holdings): readonly string[] {
   return [...BUILT_IN, ...put.map((path) => path.slice(prefix.length))];
 }
 
-function privileges({ body }: Asked): Body {
+function privileges({ body }: Asked, denied: readonly string[]): Body {
   const { index = [] } = JSON.parse(body) as { index?: readonly { names: string[]; privileges: string[] }[] };
   const granted = index.flatMap(({ names, privileges: asked }) =>
-    names.map((name) => [name, Object.fromEntries(asked.map((privilege) => [privilege, true]))] as const),
+    names.map(
+      (name) => [name, Object.fromEntries(asked.map((privilege) => [privilege, !denied.includes(name)]))] as const,
+    ),
   );
-  return { username: 'simulated', has_all_requested: true, index: Object.fromEntries(granted) };
+  const all = !index.some(({ names }) => names.some((name) => denied.includes(name)));
+  return { username: 'simulated', has_all_requested: all, index: Object.fromEntries(granted) };
 }

@@ -39,6 +39,8 @@ interface ElasticsearchDials {
   html: boolean;
   /** Answers come without the header that tells Elasticsearch from its relatives. */
   otherProduct: boolean;
+  /** Data streams that the key may not write, as it is asked for its privileges. */
+  denied: readonly string[];
   /** Bulk answers wait this long. */
   delayMs: number;
   /** An 8.x refuses `compatible-with=9`; before 8.18 it refuses `include_source_on_error` too. */
@@ -86,6 +88,7 @@ const DIALS: ElasticsearchDials = {
   shortAnswer: false,
   html: false,
   otherProduct: false,
+  denied: [],
   delayMs: 0,
   version: '9.5.3',
 };

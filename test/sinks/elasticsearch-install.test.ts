@@ -210,6 +210,21 @@ test('check --connect tells version, privileges and templates, and writes nothin
   assert.match((await probe(server.url)).text, /template transmit_security\.idv is installed/);
 });
 
+test('check --connect tells which streams cannot be delivered, and fails where none can', async (t) => {
+  const server = await start(t);
+  const nameOf = (dataset: string) => `logs-transmit_security.${dataset}-default`;
+  server.dials.denied = ['cis', 'risk'].map(nameOf);
+  const some = await probe(server.url);
+  assert.equal(some.ok, true);
+  assert.match(some.text, /idv-default: may be written$/m);
+  assert.match(some.text, /cis-default: may NOT be written: events of cis streams cannot be delivered$/m);
+  assert.match(some.text, /the key needs/);
+  server.dials.denied = ['idv', 'cis', 'admin', 'risk'].map(nameOf);
+  const none = await probe(server.url);
+  assert.equal(none.ok, false);
+  assert.match(none.text, /idv-default: may NOT be written: events of verify streams cannot be delivered$/m);
+});
+
 test('check --connect tells a wrong key, a relative of Elasticsearch and a dead port, without a secret', async (t) => {
   const server = await start(t, { apiKey: API_KEY });
   const wrong = await probe(server.url, { api_key: 'wrong-secret' });
