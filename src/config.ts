@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { codeWarnings } from './config-codes.ts';
 import { checkUrl, endWarnings, isLoopback } from './config-ends.ts';
+import { checkFiles } from './config-files.ts';
 import { unknownKey, validate } from './config-issues.ts';
 import { secretsIn } from './config-json-schema.ts';
 import { ConfigMistakes, didYouMean } from './config-mistakes.ts';
@@ -97,6 +98,7 @@ export async function loadConfig(
   const streams = mosaic?.streams.map((stream) => stream.name) ?? [];
   const sinks = raw ? await readSinks(tree, { folder, registry, streams, secrets, warnings }) : [];
   if (raw) checkRoom(tree, raw);
+  checkFiles(tree);
   if (tree.mistakes.length > 0 || !mosaic || !rest) throw new ConfigMistakes(tree.mistakes);
   return { file: name, mosaic, ...rest, sinks, warnings, secrets: () => [...secrets] };
 }

@@ -259,6 +259,24 @@ describe('a config that is wrong', () => {
     assert.equal(missing.length, 2);
   });
 
+  it('is a file that two sinks, or a sink and the log, write into', async () => {
+    const sinks =
+      'a: { type: file, path: x.ndjson }, b: { type: file, path: "./y/../${X}" }, c: { type: file, path: z }';
+    const rest =
+      'log: { outputs: [{ type: file, path: y.log }, { type: file, path: z }, { type: file, path: y.log }] }';
+    assert.deepEqual(await folder.mistakes(config({ sinks, rest }), { X: 'x.ndjson' }), [
+      'forwarder.yaml:2:68 sinks.b.path: is the file that sinks.a writes: each needs one of its own',
+      'forwarder.yaml:3:67 log.outputs[1].path: is the file that sinks.c writes: each needs one of its own',
+      'forwarder.yaml:3:92 log.outputs[2].path: is the file that log.outputs[0] writes: each needs one of its own',
+    ]);
+    const own =
+      'x: { type: file, path: x }, y: { type: file, path: y }, z: { type: file }, s: { type: console, path: x }';
+    assert.equal(
+      (await folder.mistakes(config({ sinks: own }))).some((line) => line.includes('is the file')),
+      false,
+    );
+  });
+
   it('is no crash, whatever the text: a mistake or a config', async () => {
     const example = readFileSync(new URL('../config/example.yaml', import.meta.url), 'utf8').replace(/ +#.*/g, '');
     const noise = [
