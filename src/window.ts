@@ -1,4 +1,4 @@
-import type { Cursor, NewDeadLetter, SecurityEvent, Settled } from './types.ts';
+import type { Cursor, NewDeadLetter, RawActivity, SecurityEvent, Settled } from './types.ts';
 
 /** What has become of one place in the log. It outlives the event, which is dropped once it is delivered. */
 interface Slot {
@@ -8,7 +8,7 @@ interface Slot {
 
 /** One event on its way to one sink. */
 export interface Entry {
-  readonly event: SecurityEvent;
+  event: SecurityEvent;
   readonly slot: Slot;
   /** Why the sink refused it or put it off, the last time. */
   reason: string;
@@ -132,6 +132,7 @@ export class Window {
   }
 
   putOff(entry: Entry, dueAt: number): void {
+    if (entry.waits <= 1) entry.event = { ...entry.event, source: withoutPage(entry.event.source) };
     entry.dueAt = dueAt;
     this.#later.push(entry);
   }
@@ -154,7 +155,7 @@ export class Window {
     this.#leave(entry);
     const { id, code, source } = entry.event;
     entry.slot.state = 'dead';
-    entry.slot.dead = { eventId: id, code, reason, activity: source };
+    entry.slot.dead = { eventId: id, code, reason, activity: withoutPage(source) };
     entry.settled?.(reason);
   }
 
@@ -180,6 +181,11 @@ export class Window {
     }
     return cursor && { cursor, settled };
   }
+}
+
+/** A copy: the bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
+function withoutPage({ stream, receivedAt, position, ordinal, raw }: RawActivity): RawActivity {
+  return { stream, receivedAt, position, ordinal, raw: new Uint8Array(raw) };
 }
 
 function bookOf(run: Run, from: number): Settled {

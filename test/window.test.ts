@@ -113,3 +113,25 @@ test('100,000 events behind an open one, of which 3 % are put off, cost little',
   window.deliver(head as Entry);
   assert.equal(window.advance()?.cursor.page, 1);
 });
+
+test('an event that is put off or buried keeps its own bytes, and not those of its page', () => {
+  const body = Buffer.alloc(1_000_000, ' ');
+  const some = someEvent('some');
+  const bytes = Buffer.from(some.source.raw);
+  body.set(bytes, 500_000);
+  const raw = body.subarray(500_000, 500_000 + bytes.length);
+  const window = new Window();
+  window.addPage(
+    1,
+    0,
+    [1, 2].map(() => newEntry({ ...some, source: { ...some.source, raw } }, true)),
+  );
+  const [late, refused] = window.take(2, 1e9, 0) as [Entry, Entry];
+  window.putOff(late, 10);
+  window.bury(refused, 'no');
+  for (const source of [late.event.source, refused.slot.dead?.activity]) {
+    assert.deepEqual(source && Buffer.from(source.raw), bytes);
+    assert.equal(source?.raw.buffer.byteLength, bytes.length);
+    assert.deepEqual({ ...source, raw }, { ...some.source, raw });
+  }
+});
