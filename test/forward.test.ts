@@ -10,13 +10,17 @@ const sorted = (list: readonly string[]) => [...list].sort();
 test('everything is delivered once, in batches that span pages, and the cursor ends behind the last page', async (context) => {
   const sizes: number[] = [];
   const got: string[] = [];
-  const it = await rigWith(context, async (batch) => {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  const spool = newSpool(folder(context));
+  await spool.start([{ name: 'one', start: 'earliest' }], ['verify/siem']);
+  for (let page = 0; page < 20; page += 1) await appendPage(spool, names('a', page * 30, page * 30 + 30));
+  const deliver = async (batch: readonly SecurityEvent[]) => {
+    // While the first batch is on its way, further pages are read.
+    await new Promise((resolve) => setTimeout(resolve, sizes.length === 0 ? 500 : 5));
     sizes.push(batch.length);
     got.push(...batch.map(({ id }) => id));
     return batch.map(() => delivered);
-  });
-  for (let page = 0; page < 20; page += 1) await appendPage(it.spool, names('a', page * 30, page * 30 + 30));
+  };
+  const it = await rigWith(context, deliver, { spool, concurrency: 1 });
   await until(it.settledAll);
   assert.deepEqual(sorted(got), sorted(names('a', 0, 600)));
   assert.ok(Math.max(...sizes) > 30, `a batch spans pages: ${sizes}`);
