@@ -1,12 +1,12 @@
 import { createCensor } from './censor.ts';
 import type { Config } from './config.ts';
-import { countActivities } from './elements.ts';
 import { createLog, type Log } from './log.ts';
 import { type Loops, startLoops } from './loops.ts';
-import { createMetrics } from './metrics.ts';
 import type { Tell } from './news.ts';
+import { countActivities } from './normalize/elements.ts';
 import { lockSpool, openSpool } from './spool.ts';
-import { createState, type StatusState } from './state.ts';
+import { createMetrics } from './status/metrics.ts';
+import { createState, type StatusState } from './status/state.ts';
 import { type StatusServer, startStatus } from './status.ts';
 import type { SecurityEvent, Spool, SpoolStart } from './types.ts';
 

@@ -1,24 +1,24 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { codeWarnings } from './config-codes.ts';
-import { checkUrl, endWarnings, isLoopback } from './config-ends.ts';
-import { checkFiles } from './config-files.ts';
-import { unknownKey, validate } from './config-issues.ts';
-import { secretsIn } from './config-json-schema.ts';
-import { ConfigMistakes, didYouMean } from './config-mistakes.ts';
-import { type MosaicConfig, readMosaic } from './config-mosaic.ts';
-import * as schema from './config-schema.ts';
-import { readSinks, type SinkConfig } from './config-sinks.ts';
-import { ConfigTree, isPlainMap } from './config-tree.ts';
-import { droppableFields, isDroppable, isNeeded } from './drop.ts';
-import { type Outside, reasonOf } from './interpolate.ts';
+import { codeWarnings } from './config/codes.ts';
+import { checkUrl, endWarnings, isLoopback } from './config/ends.ts';
+import { checkFiles } from './config/files.ts';
+import { type Outside, reasonOf } from './config/interpolate.ts';
+import { unknownKey, validate } from './config/issues.ts';
+import { secretsIn } from './config/json-schema.ts';
+import { ConfigMistakes, didYouMean } from './config/mistakes.ts';
+import { type MosaicConfig, readMosaic } from './config/mosaic.ts';
+import * as schema from './config/schema.ts';
+import { readSinks, type SinkConfig } from './config/sinks.ts';
+import { ConfigTree, isPlainMap } from './config/tree.ts';
+import { droppableFields, isDroppable, isNeeded } from './normalize/drop.ts';
 import { Failure } from './terminal.ts';
 import type { Severity } from './types.ts';
 
-export { ConfigMistakes } from './config-mistakes.ts';
-export type { SinkConfig } from './config-sinks.ts';
-export { reasonOf } from './interpolate.ts';
+export { reasonOf } from './config/interpolate.ts';
+export { ConfigMistakes } from './config/mistakes.ts';
+export type { SinkConfig } from './config/sinks.ts';
 
 /** The config as the program uses it: every default filled in, times in ms, sizes in bytes, paths absolute. */
 export interface Config {

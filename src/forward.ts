@@ -1,14 +1,14 @@
-import { type Answer, acceptsAny, ask, asUnavailable } from './answer.ts';
 import { backoffMs, wait } from './backoff.ts';
-import { newBell, unlessAborted } from './bell.ts';
-import { type Again, Blame } from './blame.ts';
+import { type Answer, acceptsAny, ask, asUnavailable } from './forward/answer.ts';
+import { newBell, unlessAborted } from './forward/bell.ts';
+import { type Again, Blame } from './forward/blame.ts';
+import { runOrders } from './forward/orders.ts';
+import { Progress } from './forward/progress.ts';
+import { readAhead } from './forward/read-ahead.ts';
+import { type Entry, Window } from './forward/window.ts';
 import type { Tell } from './news.ts';
-import { runOrders } from './orders.ts';
-import { Progress } from './progress.ts';
-import { readAhead } from './read-ahead.ts';
 import { Unavailable } from './sink.ts';
 import type { Normalize, SecurityEvent, Sink, Spool } from './types.ts';
-import { type Entry, Window } from './window.ts';
 
 export interface ForwardOptions {
   readonly name: string;

@@ -1,8 +1,8 @@
 import winston from 'winston';
 import { createCensor } from './censor.ts';
-import { createTeller, type TellerOptions } from './log-news.ts';
-import { bestEffortOutput, type Complain, type Entry, fileOutput, type Level, type Output } from './log-outputs.ts';
-import { type SplunkOutput, splunkSender, syslogSender } from './log-senders.ts';
+import { createTeller, type TellerOptions } from './log/news.ts';
+import { bestEffortOutput, type Complain, type Entry, fileOutput, type Level, type Output } from './log/outputs.ts';
+import { type SplunkOutput, splunkSender, syslogSender } from './log/senders.ts';
 import type { Tell } from './news.ts';
 import { paint } from './terminal.ts';
 

@@ -1,12 +1,12 @@
 import { type HttpOptions, type HttpResponse, httpClient } from './http.ts';
-import { collectUrl, type StreamCall } from './mosaic-link.ts';
-import { type Refused, refusalOf, withoutAnswer } from './mosaic-refusal.ts';
-import { type Send, type SetupStep, setupSteps, type Unauthorized } from './mosaic-setup.ts';
-import { type TokenOptions, tokenSource } from './mosaic-token.ts';
+import { collectUrl, type StreamCall } from './mosaic/link.ts';
+import { type Refused, refusalOf, withoutAnswer } from './mosaic/refusal.ts';
+import { type Send, type SetupStep, setupSteps, type Unauthorized } from './mosaic/setup.ts';
+import { type TokenOptions, tokenSource } from './mosaic/token.ts';
 
-export { parseLink, regionBaseUrl, type StreamCall } from './mosaic-link.ts';
-export type { Refused } from './mosaic-refusal.ts';
-export type { SetupStep } from './mosaic-setup.ts';
+export { parseLink, regionBaseUrl, type StreamCall } from './mosaic/link.ts';
+export type { Refused } from './mosaic/refusal.ts';
+export type { SetupStep } from './mosaic/setup.ts';
 
 export interface MosaicOptions extends TokenOptions {
   /** As in `https://HOST/activities/v1`; `/activities/collect` goes behind it. */

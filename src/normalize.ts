@@ -1,18 +1,18 @@
 import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { activityReader, type Inputs, isObject } from './activity.ts';
-import { removeField, resolveDrop } from './drop.ts';
-import { type DocumentBuilder, documentBuilder, type Mapped } from './ecs.ts';
-import { listOf, type Slice, splitElements, textOf } from './elements.ts';
-import type { EventOptions } from './event-options.ts';
-import { hasUnsafeNumber, parseExactly, wellFormed } from './exact.ts';
-import { canonicalJson, Identities, MAX_DEPTH, TooDeep } from './identity.ts';
-import { STREAM_MAPPINGS, type StreamMapping } from './mapping.ts';
-import { type OriginalWriter, originalWriter } from './original.ts';
+import { activityReader, type Inputs, isObject } from './normalize/activity.ts';
+import { removeField, resolveDrop } from './normalize/drop.ts';
+import { type DocumentBuilder, documentBuilder, type Mapped } from './normalize/ecs.ts';
+import { listOf, type Slice, splitElements, textOf } from './normalize/elements.ts';
+import type { EventOptions } from './normalize/event-options.ts';
+import { hasUnsafeNumber, parseExactly, wellFormed } from './normalize/exact.ts';
+import { canonicalJson, Identities, MAX_DEPTH, TooDeep } from './normalize/identity.ts';
+import { STREAM_MAPPINGS, type StreamMapping } from './normalize/mapping.ts';
+import { type OriginalWriter, originalWriter } from './normalize/original.ts';
 import type { Cursor, Normalize, Page, RawActivity, SecurityEvent, StreamName, StreamType } from './types.ts';
 
-export { readTime } from './ecs.ts';
-export { DEFAULT_EVENT_OPTIONS, type EventOptions } from './event-options.ts';
+export { readTime } from './normalize/ecs.ts';
+export { DEFAULT_EVENT_OPTIONS, type EventOptions } from './normalize/event-options.ts';
 
 /** So many events are mapped before others have a turn: an answer of Mosaic must not wait for a whole page. */
 const AT_ONCE = 100;

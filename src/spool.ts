@@ -2,13 +2,13 @@ import { EventEmitter, once } from 'node:events';
 import { statfsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { openBooks } from './spool-books.ts';
-import { openCursors } from './spool-cursors.ts';
-import { createDatabase, explain, openDatabase, type Sql, statements, transact } from './spool-database.ts';
-import { openDeadLetters } from './spool-dead-letters.ts';
-import { openOrders } from './spool-orders.ts';
-import { openPages } from './spool-pages.ts';
-import { Room } from './spool-room.ts';
+import { openBooks } from './spool/books.ts';
+import { openCursors } from './spool/cursors.ts';
+import { createDatabase, explain, openDatabase, type Sql, statements, transact } from './spool/database.ts';
+import { openDeadLetters } from './spool/dead-letters.ts';
+import { openOrders } from './spool/orders.ts';
+import { openPages } from './spool/pages.ts';
+import { Room } from './spool/room.ts';
 import type {
   BookFilter,
   BookRow,
@@ -30,7 +30,7 @@ import type {
   StreamName,
 } from './types.ts';
 
-export { lockSpool } from './spool-database.ts';
+export { lockSpool } from './spool/database.ts';
 
 export interface SpoolOptions {
   /** A folder on a local disk; made (0700) where it is missing. */

@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from './metrics.ts';
-import { createPage } from './page.ts';
-import type { StatusState } from './state.ts';
-import type { Status } from './status-shape.ts';
+import type { Metrics } from './status/metrics.ts';
+import { createPage } from './status/page.ts';
+import type { Status } from './status/shape.ts';
+import type { StatusState } from './status/state.ts';
 import type { SpoolReport } from './types.ts';
 
 export interface Listen {

@@ -12,7 +12,7 @@ import { loadConfig } from '../src/config.ts';
 import { startMosaic } from '../src/simulator/mosaic.ts';
 import { activitySource } from '../src/simulator/sessions.ts';
 import { lockSpool, openSpool } from '../src/spool.ts';
-import type { Status } from '../src/status-shape.ts';
+import type { Status } from '../src/status/shape.ts';
 import { folder } from './fixtures/plain.ts';
 
 async function configAt(path: string, port: number, mosaicPort = 9, more = '') {

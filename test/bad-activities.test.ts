@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { countActivities } from '../src/elements.ts';
+import { countActivities } from '../src/normalize/elements.ts';
 import { DEFAULT_EVENT_OPTIONS, normalizer } from '../src/normalize.ts';
 import type { SecurityEvent } from '../src/types.ts';
 import { assertEcs } from './ecs-check.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Blame } from '../src/blame.ts';
+import { Blame } from '../src/forward/blame.ts';
+import { newEntry, Window } from '../src/forward/window.ts';
 import { BatchRefused } from '../src/sink.ts';
 import type { Outcome } from '../src/types.ts';
-import { newEntry, Window } from '../src/window.ts';
 import { someEvent } from './fixtures/plain.ts';
 
 const MINUTE_MS = 60_000;

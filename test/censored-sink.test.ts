@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask } from '../src/answer.ts';
 import { censoredSink } from '../src/censored-sink.ts';
+import { ask } from '../src/forward/answer.ts';
 import { BatchRefused, type Outcome, type Sink, Unavailable } from '../src/sink.ts';
 import { someEvent } from './fixtures/plain.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { collect } from '../src/collect.ts';
-import { countActivities, isEmptyAnswer } from '../src/elements.ts';
 import type { CollectAnswer } from '../src/mosaic.ts';
 import type { News } from '../src/news.ts';
+import { countActivities, isEmptyAnswer } from '../src/normalize/elements.ts';
 import type { Spool } from '../src/types.ts';
 import { folder, newSpool, newsIn, until } from './fixtures/plain.ts';
 

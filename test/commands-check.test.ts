@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { sinks } from '../sinks/index.ts';
-import { configSchema } from '../src/config-json-schema.ts';
+import { configSchema } from '../src/config/json-schema.ts';
 import { config, newFolder } from './config.fixtures.ts';
 
 const folder = newFolder();

@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { createMetrics } from '../src/metrics.ts';
 import { openSpool } from '../src/spool.ts';
-import { createState } from '../src/state.ts';
+import { createMetrics } from '../src/status/metrics.ts';
+import { createState } from '../src/status/state.ts';
 import { startStatus } from '../src/status.ts';
 import type { NewDeadLetter, Spool } from '../src/types.ts';
 

@@ -5,10 +5,10 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { sinks } from '../sinks/index.ts';
+import { configSchema, type JsonSchema } from '../src/config/json-schema.ts';
+import { ConfigTree } from '../src/config/tree.ts';
 import { type Config, ConfigMistakes, loadConfig } from '../src/config.ts';
-import { configSchema, type JsonSchema } from '../src/config-json-schema.ts';
-import { ConfigTree } from '../src/config-tree.ts';
-import { DEFAULT_EVENT_OPTIONS } from '../src/event-options.ts';
+import { DEFAULT_EVENT_OPTIONS } from '../src/normalize/event-options.ts';
 import { Failure } from '../src/terminal.ts';
 import { config, failure, newFolder } from './config.fixtures.ts';
 

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { parseDocument } from 'yaml';
 import { createLog } from '../src/log.ts';
-import { createMetrics } from '../src/metrics.ts';
 import type { News } from '../src/news.ts';
+import { createMetrics } from '../src/status/metrics.ts';
 import type { Order, SpoolReport } from '../src/types.ts';
 import { newFolder } from './config.fixtures.ts';
 
@@ -246,8 +246,8 @@ describe('the log messages of docs/operations.md', () => {
     assert.deepEqual(missing, [], 'said, but not in the table');
     const stale = rows.filter((row) => !lines.some((line) => isSaidBy(row, line)));
     assert.deepEqual(stale, [], 'in the table, but not said');
-    const calls = textOf('src/log-news.ts').match(/lines\.(error|warn|info|debug)\(/g)?.length ?? 0;
-    const burials = textOf('src/log-burials.ts').match(/\bwarn\(/g)?.length ?? 0;
+    const calls = textOf('src/log/news.ts').match(/lines\.(error|warn|info|debug)\(/g)?.length ?? 0;
+    const burials = textOf('src/log/burials.ts').match(/\bwarn\(/g)?.length ?? 0;
     assert.equal(rows.length, calls + burials, 'a place that speaks is not in the story');
   });
 
@@ -270,7 +270,7 @@ describe('the log messages of docs/operations.md', () => {
   });
 
   it('are those of the outputs of the log, no more and no less', () => {
-    const said = messagesIn('src/log-outputs.ts');
+    const said = messagesIn('src/log/outputs.ts');
     assert.deepEqual(sorted(messagesOf('messages of the log')), sorted(said));
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { EcsFlat } from '@elastic/ecs';
-import { VENDOR_FIELD_TYPES } from '../src/mapping.ts';
+import { VENDOR_FIELD_TYPES } from '../src/normalize/mapping.ts';
 
 interface Field {
   readonly type: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { countActivities, isEmptyAnswer, splitElements } from '../src/elements.ts';
+import { countActivities, isEmptyAnswer, splitElements } from '../src/normalize/elements.ts';
 import { DEFAULT_EVENT_OPTIONS, normalizer } from '../src/normalize.ts';
 import { pageOf } from './normalize.fixtures.ts';
 

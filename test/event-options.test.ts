@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isDroppable } from '../src/drop.ts';
-import { redactUrl, redactUrlsInText } from '../src/redact.ts';
+import { isDroppable } from '../src/normalize/drop.ts';
+import { redactUrl, redactUrlsInText } from '../src/normalize/redact.ts';
+import { sameName, sameVersion, userAgentParser } from '../src/normalize/user-agent.ts';
 import type { StreamName } from '../src/types.ts';
-import { sameName, sameVersion, userAgentParser } from '../src/user-agent.ts';
 import { assertEcs } from './ecs-check.ts';
 import { at, mapActivity, mapPage, plain, RECEIVED } from './normalize.fixtures.ts';
 

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bestEffortOutput, type Entry, type Sender } from '../src/log/outputs.ts';
 import { createLog, type LogOptions } from '../src/log.ts';
-import { bestEffortOutput, type Entry, type Sender } from '../src/log-outputs.ts';
 import type { News } from '../src/news.ts';
 import type { NewDeadLetter } from '../src/types.ts';
 

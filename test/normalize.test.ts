@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { STREAM_MAPPINGS, VENDOR_FIELD_TYPES } from '../src/mapping.ts';
+import { STREAM_MAPPINGS, VENDOR_FIELD_TYPES } from '../src/normalize/mapping.ts';
 import { DEFAULT_EVENT_OPTIONS, normalizer } from '../src/normalize.ts';
 import type { SecurityEvent, StreamName } from '../src/types.ts';
 import { assertEcs } from './ecs-check.ts';

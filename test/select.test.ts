@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Selection, selector } from '../src/select.ts';
+import { type Selection, selector } from '../src/forward/select.ts';
 import type { SecurityEvent, Severity, StreamName } from '../src/types.ts';
 
 function event(code: string, stream: StreamName, severity: Severity = 'medium'): SecurityEvent {

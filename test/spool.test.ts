@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createDatabase } from '../src/spool/database.ts';
 import { openSpoolReader } from '../src/spool.ts';
-import { createDatabase } from '../src/spool-database.ts';
 import type { Page } from '../src/types.ts';
 import {
   behind,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Entry, newEntry, Window } from '../src/forward/window.ts';
 import type { SecurityEvent, Settled } from '../src/types.ts';
-import { type Entry, newEntry, Window } from '../src/window.ts';
 import { someEvent } from './fixtures/plain.ts';
 
 function events(page: number, count: number): SecurityEvent[] {

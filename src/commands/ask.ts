@@ -1,4 +1,4 @@
-import type { Status } from '../status-shape.ts';
+import type { Status } from '../status/shape.ts';
 
 /** Where the running process answers, as in the config. */
 export interface StatusAddress {

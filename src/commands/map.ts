@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { loadConfig, reasonOf } from '../config.ts';
-import { isEmptyAnswer, splitElements } from '../elements.ts';
+import { isEmptyAnswer, splitElements } from '../normalize/elements.ts';
 import { DEFAULT_EVENT_OPTIONS, type Normalizer, normalizer, readTime } from '../normalize.ts';
 import { Failure } from '../terminal.ts';
 import type { SecurityEvent, StreamName } from '../types.ts';

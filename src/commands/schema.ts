@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
-import { configSchema } from '../config-json-schema.ts';
+import { configSchema } from '../config/json-schema.ts';
 import { print } from './print.ts';
 
 export function schemaCommand(): Command {

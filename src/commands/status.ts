@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { spoolText, type Table, type Tone, tablesOf } from '../page-view.ts';
 import { openSpoolReader } from '../spool.ts';
-import { type SpoolOnly, statusOfSpool } from '../status-shape.ts';
+import { spoolText, type Table, type Tone, tablesOf } from '../status/page-view.ts';
+import { type SpoolOnly, statusOfSpool } from '../status/shape.ts';
 import { Failure, paint } from '../terminal.ts';
 import { type Asked, askRunning } from './ask.ts';
 import { configOption } from './options.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countActivities } from '../../src/elements.ts';
+import { countActivities } from '../../src/normalize/elements.ts';
 import { DEFAULT_EVENT_OPTIONS, normalizer } from '../../src/normalize.ts';
 import { activitySource } from '../../src/simulator/sessions.ts';
 import { newSpool, readAll } from '../fixtures/spool.ts';

@@ -1,0 +1,71 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { backoffMs, wait } from '../backoff.ts';
+import type { ForwardOptions, ForwardTools } from '../forward.ts';
+import type { Cursor, Page } from '../types.ts';
+import type { Bell } from './bell.ts';
+import { newEntry, type Window } from './window.ts';
+
+/** What one sink may hold in memory (an event takes three times its JSON), and what may be sent again after a crash behind an event that is not settled. */
+const MAX_OPEN_BYTES = 8 * 1024 * 1024;
+const MAX_LENGTH = 100_000;
+const LOOK_EVERY_MS = 1_000;
+
+interface Reading {
+  readonly arrived: () => void;
+  /** Rings when something was settled. */
+  readonly room: Bell;
+  /** Twice as much may be open: the sink is suspected, and only an event from behind what is held can clear it. */
+  readonly further: () => boolean;
+  readonly stop: AbortSignal;
+}
+
+/** Fills a sink's window from the spool, just ahead of what is sent, until `stop`. */
+export async function readAhead(
+  tools: ForwardTools,
+  options: ForwardOptions,
+  window: Window,
+  reading: Reading,
+): Promise<void> {
+  const { stop, room } = reading;
+  let at: Cursor | undefined;
+  for (let attempt = 0; !stop.aborted; ) {
+    try {
+      at ??= await tools.spool.cursor(options.name);
+      if (!wantsMore(options, window, reading.further())) await room.heard(LOOK_EVERY_MS, stop);
+      else {
+        const page = await tools.spool.read(at, stop);
+        await enter(tools, options, window, at, page);
+        at = { page: page.number + 1, index: 0 };
+        reading.arrived();
+        // Reading waits for nothing while there are pages: the others have a turn after each.
+        await nextTurn();
+      }
+      attempt = 0;
+    } catch (error) {
+      if (stop.aborted) return;
+      tools.tell({ what: 'spool_error', doing: 'reading a page', error: (error as Error).message });
+      await wait(backoffMs(attempt++), stop);
+    }
+  }
+}
+
+function wantsMore(options: ForwardOptions, window: Window, further: boolean): boolean {
+  if (window.fresh > options.maxEvents || window.length > MAX_LENGTH) return false;
+  const most = Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
+  return window.openBytes < (further ? 2 * most : most);
+}
+
+async function enter(
+  tools: ForwardTools,
+  options: ForwardOptions,
+  window: Window,
+  at: Cursor,
+  page: Page,
+): Promise<void> {
+  const offset = page.number === at.page ? at.index : 0;
+  const { damaged, number } = page;
+  if (damaged) tools.tell({ what: 'damaged', sink: options.name, page: number, reason: damaged });
+  const events = damaged ? [] : (await tools.normalize.page(page)).slice(offset);
+  const entries = events.map((event) => newEntry(event, options.selects(event)));
+  window.addPage(number, offset, entries, damaged ? (page.collected ?? 0) - offset : 0);
+}

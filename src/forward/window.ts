@@ -1,0 +1,196 @@
+import type { Cursor, NewDeadLetter, RawActivity, SecurityEvent, Settled } from '../types.ts';
+
+/** What has become of one place in the log. It outlives the event, which is dropped once it is delivered. */
+interface Slot {
+  state: 'open' | 'delivered' | 'filtered' | 'dead';
+  dead?: NewDeadLetter;
+}
+
+/** One event on its way to one sink. */
+export interface Entry {
+  event: SecurityEvent;
+  readonly slot: Slot;
+  /** Why the sink refused it or put it off, the last time. */
+  reason: string;
+  /** How often it was put off for a reason of its own, how often at all, and when first (ms of the clock). */
+  tries: number;
+  waits: number;
+  firstAt: number;
+  dueAt: number;
+  /** It came back unsent before. */
+  unsent: boolean;
+  /** It was held, and refused again by a sink that takes others: its next refusal is believed. */
+  lastTry: boolean;
+  /** For an event of an order, which is no part of the live log: called once it is delivered, or refused with a reason. */
+  readonly settled?: (refused?: string) => void;
+}
+
+interface Run {
+  readonly page: number;
+  readonly damaged: number;
+  readonly offset: number;
+  readonly slots: readonly Slot[];
+  /** Slots before this one are settled. */
+  next: number;
+}
+
+export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entry['settled']): Entry {
+  const slot: Slot = { state: selected ? 'open' : 'filtered' };
+  return {
+    event,
+    slot,
+    reason: '',
+    tries: 0,
+    waits: 0,
+    firstAt: 0,
+    dueAt: 0,
+    unsent: false,
+    lastTry: false,
+    ...(settled && { settled }),
+  };
+}
+
+/**
+ * What lies between a sink's cursor and the end of what was read, in the order of the log, and what of it is to be sent next.
+ * The cursor moves over the finished head only: after a crash whatever is behind it is sent again.
+ */
+export class Window {
+  readonly #runs: Run[] = [];
+  #ready: Entry[] = [];
+  #later: Entry[] = [];
+  #low: Entry[] = [];
+  #open = 0;
+  #openBytes = 0;
+  #length = 0;
+  #newest = '';
+
+  /** Events read and not yet settled, their size, and all that is held behind the cursor. */
+  get open(): number {
+    return this.#open;
+  }
+  get openBytes(): number {
+    return this.#openBytes;
+  }
+  get length(): number {
+    return this.#length;
+  }
+  get fresh(): number {
+    return this.#ready.length;
+  }
+  /** `@timestamp` of the newest event that was delivered; empty before the first. */
+  get newest(): string {
+    return this.#newest;
+  }
+
+  /** A page of the live log; `offset` events of it were settled before. */
+  addPage(page: number, offset: number, entries: readonly Entry[], damaged = 0): void {
+    this.#runs.push({ page, offset, damaged, slots: entries.map(({ slot }) => slot), next: 0 });
+    this.#length += entries.length;
+    this.#enter(entries, this.#ready);
+  }
+
+  /** Events of an order: sent when the live log has nothing to send. */
+  addLow(entries: readonly Entry[]): void {
+    this.#enter(entries, this.#low);
+  }
+
+  #enter(entries: readonly Entry[], queue: Entry[]): void {
+    for (const entry of entries) {
+      if (entry.slot.state !== 'open') continue;
+      queue.push(entry);
+      this.#open += 1;
+      this.#openBytes += entry.event.json.length;
+    }
+  }
+
+  /** The next batch: what is due again first, then what was never sent, then orders. Empty: nothing to send now. */
+  take(maxEvents: number, maxBytes: number, now: number): Entry[] {
+    const batch: Entry[] = [];
+    let bytes = 0;
+    const fits = (entry: Entry) => {
+      bytes += entry.event.json.length;
+      return batch.length < maxEvents && (bytes <= maxBytes || batch.length === 0);
+    };
+    const due = this.#later.filter((entry) => entry.dueAt <= now);
+    const taken = new Set<Entry>();
+    for (const entry of due) if (fits(entry)) taken.add(batch[batch.push(entry) - 1] as Entry);
+    if (taken.size > 0) this.#later = this.#later.filter((entry) => !taken.has(entry));
+    for (const queue of [this.#ready, this.#low]) {
+      if (queue === this.#low && batch.length > 0) break;
+      let count = 0;
+      while (count < queue.length && fits(queue[count] as Entry)) batch.push(queue[count++] as Entry);
+      queue.splice(0, count);
+    }
+    return batch;
+  }
+
+  /** Back to the front: they are sent again as soon as the sink may be used. */
+  giveBack(entries: readonly Entry[]): void {
+    const low = entries.filter((entry) => entry.settled);
+    this.#ready = [...entries.filter((entry) => !entry.settled), ...this.#ready];
+    this.#low = [...low, ...this.#low];
+  }
+
+  putOff(entry: Entry, dueAt: number): void {
+    if (entry.waits <= 1) entry.event = { ...entry.event, source: withoutPage(entry.event.source) };
+    entry.dueAt = dueAt;
+    this.#later.push(entry);
+  }
+
+  /** When the next event that was put off may be sent again. */
+  get nextDueAt(): number {
+    return this.#later.reduce((earliest, entry) => Math.min(earliest, entry.dueAt), Number.POSITIVE_INFINITY);
+  }
+
+  deliver(entry: Entry): void {
+    this.#leave(entry);
+    const time = entry.event.document['@timestamp'];
+    if (time > this.#newest) this.#newest = time;
+    entry.slot.state = 'delivered';
+    entry.settled?.();
+  }
+
+  /** Settled as a dead letter. In an order it stays the dead letter that it is, with its new reason. */
+  bury(entry: Entry, reason: string): void {
+    this.#leave(entry);
+    const { id, code, source } = entry.event;
+    entry.slot.state = 'dead';
+    entry.slot.dead = { eventId: id, code, reason, activity: withoutPage(source) };
+    entry.settled?.(reason);
+  }
+
+  #leave(entry: Entry): void {
+    this.#open -= 1;
+    this.#openBytes -= entry.event.json.length;
+  }
+
+  /** Takes the finished head off: where the cursor stands then, and what became of each page. Undefined: it has not moved. */
+  advance(): { cursor: Cursor; settled: Settled[] } | undefined {
+    const settled: Settled[] = [];
+    let cursor: Cursor | undefined;
+    for (let run = this.#runs[0]; run; run = this.#runs[0]) {
+      const from = run.next;
+      while (run.next < run.slots.length && run.slots[run.next]?.state !== 'open') run.next += 1;
+      const whole = run.next === run.slots.length;
+      if (run.next === from && !whole) break;
+      settled.push(bookOf(run, from));
+      this.#length -= run.next - from;
+      cursor = whole ? { page: run.page + 1, index: 0 } : { page: run.page, index: run.offset + run.next };
+      if (!whole) break;
+      this.#runs.shift();
+    }
+    return cursor && { cursor, settled };
+  }
+}
+
+/** A copy: the bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
+function withoutPage({ stream, receivedAt, position, ordinal, raw }: RawActivity): RawActivity {
+  return { stream, receivedAt, position, ordinal, raw: new Uint8Array(raw) };
+}
+
+function bookOf(run: Run, from: number): Settled {
+  const slots = run.slots.slice(from, run.next);
+  const count = (state: Slot['state']) => slots.filter((slot) => slot.state === state).length;
+  const dead = slots.flatMap((slot) => slot.dead ?? []);
+  return { page: run.page, delivered: count('delivered'), filtered: count('filtered'), dead, damaged: run.damaged };
+}
