@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { sinks } from '../../sinks/index.ts';
-import { type App, startApp } from '../app.ts';
+import { startApp } from '../app.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { activitySource } from '../simulator/sessions.ts';
 import { startWorld, type World } from '../simulator/world.ts';
 import { packageFile, readVersion } from '../version.ts';
 import { decimal } from '../words.ts';
 import { print } from './print.ts';
+import { remarkStopped, type Signals, takeSignals } from './signals.ts';
 
 interface Options {
   readonly listen?: string;
@@ -27,7 +28,11 @@ const COUNT_EVERY_MS = 10_000;
 export function demoCommand(): Command {
   return new Command('demo')
     .description('a simulated Mosaic and three simulated SIEMs in this process: the status page, live events')
-    .option('--listen <host:port>', 'of the status page; default: 127.0.0.1:8686, or a free port where that is taken')
+    .option(
+      '--listen <host:port>',
+      'of the status page; default: 127.0.0.1:8686, or a free port where that is taken',
+      readListen,
+    )
     .option('--rate <n>', 'activities per second', readRate, 8)
     .addHelpText(
       'after',
@@ -37,10 +42,15 @@ export function demoCommand(): Command {
     .action(async (options: Options) => {
       const folder = mkdtempSync(join(tmpdir(), 'mosaic-siem-demo-'));
       process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+      const signals = takeSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], ['SIGUSR2']);
+      // Nobody reads any more, as with `| head`.
+      process.stdout.on('error', () => process.exit(0));
       const apiKey = randomUUID();
       const world = await startWorld(STREAM, apiKey);
       try {
-        await play(world, await demoConfig(world, { folder, apiKey, listen: options.listen }), options.rate);
+        const config = await demoConfig(world, { folder, apiKey, listen: options.listen });
+        if (signals.stopped) remarkStopped();
+        else await play(world, config, { rate: options.rate, signals });
       } finally {
         await world.close();
       }
@@ -52,6 +62,12 @@ function readRate(text: string): number {
   const value = Number(text);
   if (value > 0 && value <= 5000) return value;
   throw new InvalidArgumentError('It is a number above 0, at most 5000.');
+}
+
+function readListen(text: string): string {
+  const port = Number(/^(?:\[[^\]]+\]|[^\s:]+):(\d+)$/.exec(text)?.[1] ?? Number.NaN);
+  if (port <= 65_535) return text;
+  throw new InvalidArgumentError('It is HOST:PORT, as 127.0.0.1:8686 or [::1]:8686.');
 }
 
 interface Surroundings {
@@ -88,9 +104,14 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-async function play(world: World, config: Config, rate: number): Promise<void> {
+interface Play {
+  readonly rate: number;
+  readonly signals: Signals;
+}
+
+async function play(world: World, config: Config, { rate, signals }: Play): Promise<void> {
   const app = await startApp(config, readVersion());
-  endWith(app);
+  signals.passTo(app);
   print(`status page: ${reachable(app.url ?? '')}   (Ctrl+C ends the demo)`);
   print('Activities of a simulated Mosaic, on their way to a simulated Splunk, Elasticsearch and syslog receiver:');
   const source = activitySource({ rate, underWay: 6, forged: 0.5, startAt: Date.now() - (AT_ONCE / rate) * 1000 });
@@ -105,12 +126,6 @@ async function play(world: World, config: Config, rate: number): Promise<void> {
 /** An address that a browser on this machine can open. */
 function reachable(url: string): string {
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//127.0.0.1:');
-}
-
-function endWith(app: App): void {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => app.stop());
-  // Nobody reads any more, as with `| head`.
-  process.stdout.on('error', () => process.exit(0));
 }
 
 function counts({ mosaic, splunk, elastic, soc }: World): string {

@@ -4,6 +4,7 @@ import { startApp } from '../app.ts';
 import { loadConfig } from '../config.ts';
 import { readVersion } from '../version.ts';
 import { configOption } from './options.ts';
+import { remarkStopped, takeSignals } from './signals.ts';
 
 export function runCommand(): Command {
   return new Command('run')
@@ -11,9 +12,14 @@ export function runCommand(): Command {
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  mosaic-siem run --config /etc/mosaic-siem/forwarder.yaml')
     .action(async (options: { config?: string }) => {
-      const app = await startApp(await loadConfig(options.config, sinks), readVersion());
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => app.stop());
-      for (const signal of ['SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => app.reopen());
+      const signals = takeSignals(['SIGTERM', 'SIGINT'], ['SIGHUP', 'SIGUSR2']);
+      const config = await loadConfig(options.config, sinks);
+      if (signals.stopped) {
+        remarkStopped();
+        process.exit(0);
+      }
+      const app = await startApp(config, readVersion());
+      signals.passTo(app);
       await app.ended;
       process.exit(0);
     });
