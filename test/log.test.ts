@@ -172,6 +172,32 @@ describe('news', () => {
     ]);
   });
 
+  it('of a sink that comes and goes is said once a minute, and once when that is over', async () => {
+    let now = 0;
+    const { log, messages } = logTo({ now: () => new Date(now), summaryMs: 40, waiting: async () => 2500 });
+    const flap = (times: number, reason: string) => {
+      for (let time = 0; time < times; time += 1) {
+        log.tell({ what: 'sink_down', sink: 'soc', reason, waitMs: 1 });
+        log.tell({ what: 'sink_up', sink: 'soc' });
+      }
+    };
+    flap(13, 'busy');
+    await until(() => messages().length === 3, 'the first summary');
+    flap(1, 'reset');
+    await until(() => messages().length === 4, 'the second summary');
+    now = 62_000;
+    await until(() => messages().length === 5, 'the end');
+    await sleep(100);
+    await log.close();
+    assert.deepEqual(messages(), [
+      'sink soc is down: busy (2,500 waiting)',
+      'sink soc is up again after 0 ms (2,500 waiting)',
+      'sink soc comes and goes: down 12 times in the last minute (2,500 waiting): busy',
+      'sink soc comes and goes: down once in the last minute (2,500 waiting): reset',
+      'sink soc no longer comes and goes: up for 1 min 2 s (2,500 waiting)',
+    ]);
+  });
+
   it('of trouble with collecting and the spool is said when it begins and when it ends', async () => {
     const { log, lines, messages } = logTo();
     const failed: News = { what: 'collect_failed', stream: 'verify/siem', result: 'server', error: '503', waitMs: 500 };

@@ -4,6 +4,7 @@ import { mends } from '../news-trouble.ts';
 import type { Order } from '../types.ts';
 import { decimal, span } from '../words.ts';
 import { createBurials } from './burials.ts';
+import { createFlapping } from './flapping.ts';
 
 export interface TellerOptions {
   /** How many activities wait for a sink; asked when it goes down or up. */
@@ -40,6 +41,7 @@ class Teller {
   readonly #waiting: (sink: string) => Promise<number | undefined>;
   readonly #summaryMs: number;
   readonly #burials: ReturnType<typeof createBurials>;
+  readonly #flapping: ReturnType<typeof createFlapping>;
   readonly #timer: NodeJS.Timeout;
   /** What is wrong now. */
   readonly #troubles = new Map<string, Trouble>();
@@ -54,6 +56,7 @@ class Teller {
     this.#waiting = options.waiting ?? (async () => undefined);
     this.#summaryMs = options.summaryMs ?? SUMMARY_MS;
     this.#burials = createBurials(lines.warn);
+    this.#flapping = createFlapping({ ...lines, count: (sink, say) => this.#count(sink, say) });
     this.#timer = setInterval(() => this.#sumUp(), this.#summaryMs).unref();
   }
 
@@ -94,6 +97,7 @@ class Teller {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#flapping.sumUp(this.#now());
     await this.#counting;
     this.#burials.sumUp();
   }
@@ -103,11 +107,7 @@ class Teller {
     switch (news.what) {
       case 'sink_down':
         this.#lines.debug(`${name} cannot be used: ${news.reason}; next try in ${span(news.waitMs)}`, fieldsOf(news));
-        this.#begins(name, () =>
-          this.#count(news.sink, (waiting) =>
-            this.#lines.warn(`${name} is down: ${news.reason}${waiting}`, fieldsOf(news)),
-          ),
-        );
+        this.#sinkDown(news);
         break;
       case 'sink_suspected':
         this.#begins(`${name} suspected`, () =>
@@ -147,8 +147,18 @@ class Teller {
     }
   }
 
+  #sinkDown(news: Of<'sink_down'>): void {
+    const { sink, reason } = news;
+    const say = () => {
+      this.#flapping.stays(sink);
+      this.#count(sink, (waiting) => this.#lines.warn(`sink ${sink} is down: ${reason}${waiting}`, fieldsOf(news)));
+    };
+    if (this.#begins(`sink ${sink}`, say) === 'flapping') this.#flapping.down(sink, reason);
+  }
+
   #sinkUp(news: Of<'sink_up'>): void {
     const { sink } = news;
+    this.#flapping.up(sink, this.#now());
     if (!this.#met.has(sink) && !this.#troubles.has(`sink ${sink}`))
       this.#lines.info(`sink ${sink} is up`, fieldsOf(news));
     this.#met.add(sink);
@@ -168,13 +178,14 @@ class Teller {
   }
 
   /** Said once. One that ended a moment ago is flapping: it is said when it still lasts at the next summary. */
-  #begins(key: string, begin: () => void): void {
-    if (this.#troubles.has(key)) return;
+  #begins(key: string, begin: () => void): 'said' | 'flapping' | undefined {
+    if (this.#troubles.has(key)) return undefined;
     const since = this.#now();
     const last = this.#ended.get(key)?.getTime() ?? Number.NEGATIVE_INFINITY;
     const said = since.getTime() - last > this.#summaryMs;
     this.#troubles.set(key, { since, begin, said });
     if (said) begin();
+    return said ? 'said' : 'flapping';
   }
 
   #ends(key: string, end: (lasted: string) => void): void {
@@ -203,6 +214,7 @@ class Teller {
       trouble.said = true;
       trouble.begin();
     }
+    this.#flapping.sumUp(this.#now());
     for (const [key, at] of this.#ended) if (now - at.getTime() > this.#summaryMs) this.#ended.delete(key);
   }
 }
