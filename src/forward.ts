@@ -99,7 +99,7 @@ class Loop {
   }
 
   #submit(entries: readonly Entry[]): void {
-    this.#window.addLow(entries);
+    this.#window.addOrder(entries);
     this.#bell.ring();
   }
 

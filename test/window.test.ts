@@ -75,7 +75,7 @@ test('events of an order are sent when the live log has none, and are no part of
   const window = new Window();
   const settled: (string | undefined)[] = [];
   const [first, second] = events(9, 2).map((event) => newEntry(event, true, (refused) => settled.push(refused)));
-  window.addLow([first as Entry, second as Entry]);
+  window.addOrder([first as Entry, second as Entry]);
   window.addPage(
     1,
     0,
@@ -134,4 +134,60 @@ test('an event that is put off or buried keeps its own bytes, and not those of i
     assert.equal(source?.raw.buffer.byteLength, bytes.length);
     assert.deepEqual({ ...source, raw }, { ...some.source, raw });
   }
+});
+
+/** A window of `count` events in pages of 10, and which of them are in the next batches. */
+function numbered(count: number) {
+  const window = new Window();
+  for (let page = 0; page * 10 < count; page += 1) {
+    window.addPage(
+      page,
+      0,
+      events(page, 10).map((event, index) => newEntry({ ...event, id: `${page * 10 + index}` }, true)),
+    );
+  }
+  const take = (most: number, now = 0) => window.take(most, 1e9, now);
+  return { window, take };
+}
+const numbersOf = (batch: readonly Entry[]) => batch.map(({ event }) => Number(event.id));
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+test('batches that come back are sent again in the order of the log, in whatever order they come back', () => {
+  const { window, take } = numbered(60);
+  const [first, second, third, fourth] = [take(10), take(10), take(10), take(10)];
+  for (const batch of [third, first, fourth, second]) window.giveBack(batch);
+  assert.deepEqual(numbersOf(take(100)), upTo(60));
+});
+
+test('what comes back in pieces, or after it was put off or held, takes its place in the log again', () => {
+  const { window, take } = numbered(40);
+  const [first, second, third] = [take(10), take(10), take(10)] as [Entry[], Entry[], Entry[]];
+  for (const entry of first.slice(3, 6)) window.putOff(entry, 5);
+  window.giveBack(third);
+  window.giveBack(second.filter((_, index) => index % 2 === 1));
+  const again = take(3, 10);
+  assert.deepEqual(numbersOf(again), [3, 4, 5], 'what is due again goes first');
+  window.giveBack([again[2] as Entry, ...second.filter((_, index) => index % 2 === 0), again[0] as Entry]);
+  window.giveBack([again[1] as Entry, ...first.slice(6), ...first.slice(0, 3)]);
+  assert.deepEqual(numbersOf(take(100)), upTo(40));
+});
+
+test('events of an order that come back keep their order too, behind the live ones', () => {
+  const { window, take } = numbered(10);
+  const letters = events(9, 6).map((event, index) => newEntry({ ...event, id: `${100 + index}` }, true, () => {}));
+  window.addOrder(letters);
+  const [live, some, others] = [take(10), take(3), take(3)];
+  window.giveBack(others);
+  window.giveBack([...some, ...live]);
+  assert.deepEqual(numbersOf(take(100)), upTo(10));
+  assert.deepEqual(numbersOf(take(100)), [100, 101, 102, 103, 104, 105]);
+});
+
+test('200 batches of 500 that come back one after the other cost little', () => {
+  const { window, take } = numbered(100_000);
+  const batches = Array.from({ length: 200 }, () => take(500));
+  const from = performance.now();
+  for (const batch of batches) window.giveBack(batch);
+  assert.ok(performance.now() - from < 3_000, `${performance.now() - from} ms for 100,000 events`);
+  assert.ok(numbersOf(take(100_000)).every((number, index) => number === index));
 });

@@ -50,7 +50,7 @@ export async function readAhead(
 }
 
 function wantsMore(options: ForwardOptions, window: Window, further: boolean): boolean {
-  if (window.fresh > options.maxEvents || window.length > MAX_LENGTH) return false;
+  if (window.toSend > options.maxEvents || window.length > MAX_LENGTH) return false;
   const most = Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
   return window.openBytes < (further ? 2 * most : most);
 }

@@ -10,6 +10,8 @@ interface Slot {
 export interface Entry {
   event: SecurityEvent;
   readonly slot: Slot;
+  /** Grows in the order of the log. */
+  place: number;
   /** Why the sink refused it or put it off, the last time. */
   reason: string;
   /** How often it was put off for a reason of its own, how often at all, and when first (ms of the clock). */
@@ -39,6 +41,7 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
   return {
     event,
     slot,
+    place: 0,
     reason: '',
     tries: 0,
     waits: 0,
@@ -56,9 +59,12 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
  */
 export class Window {
   readonly #runs: Run[] = [];
-  #ready: Entry[] = [];
+  /** To be sent now: of the live log and of orders, each in the order in which it was entered, whatever came back in between. */
+  #live: Entry[] = [];
+  #orders: Entry[] = [];
+  /** Put off. */
   #later: Entry[] = [];
-  #low: Entry[] = [];
+  #entered = 0;
   #open = 0;
   #openBytes = 0;
   #length = 0;
@@ -74,8 +80,9 @@ export class Window {
   get length(): number {
     return this.#length;
   }
-  get fresh(): number {
-    return this.#ready.length;
+  /** Events of the live log that can be sent now. */
+  get toSend(): number {
+    return this.#live.length;
   }
   /** `@timestamp` of the newest event that was delivered; empty before the first. */
   get newest(): string {
@@ -86,24 +93,25 @@ export class Window {
   addPage(page: number, offset: number, entries: readonly Entry[], damaged = 0): void {
     this.#runs.push({ page, offset, damaged, slots: entries.map(({ slot }) => slot), next: 0 });
     this.#length += entries.length;
-    this.#enter(entries, this.#ready);
+    this.#enter(entries, this.#live);
   }
 
   /** Events of an order: sent when the live log has nothing to send. */
-  addLow(entries: readonly Entry[]): void {
-    this.#enter(entries, this.#low);
+  addOrder(entries: readonly Entry[]): void {
+    this.#enter(entries, this.#orders);
   }
 
   #enter(entries: readonly Entry[], queue: Entry[]): void {
     for (const entry of entries) {
       if (entry.slot.state !== 'open') continue;
+      entry.place = this.#entered++;
       queue.push(entry);
       this.#open += 1;
       this.#openBytes += entry.event.json.length;
     }
   }
 
-  /** The next batch: what is due again first, then what was never sent, then orders. Empty: nothing to send now. */
+  /** The next batch: what was put off and is due again, then the live log from its head, then orders. Empty: nothing to send now. */
   take(maxEvents: number, maxBytes: number, now: number): Entry[] {
     const batch: Entry[] = [];
     let bytes = 0;
@@ -115,8 +123,8 @@ export class Window {
     const taken = new Set<Entry>();
     for (const entry of due) if (fits(entry)) taken.add(batch[batch.push(entry) - 1] as Entry);
     if (taken.size > 0) this.#later = this.#later.filter((entry) => !taken.has(entry));
-    for (const queue of [this.#ready, this.#low]) {
-      if (queue === this.#low && batch.length > 0) break;
+    for (const queue of [this.#live, this.#orders]) {
+      if (queue === this.#orders && batch.length > 0) break;
       let count = 0;
       while (count < queue.length && fits(queue[count] as Entry)) batch.push(queue[count++] as Entry);
       queue.splice(0, count);
@@ -124,11 +132,11 @@ export class Window {
     return batch;
   }
 
-  /** Back to the front: they are sent again as soon as the sink may be used. */
+  /** Back to their places: the oldest is sent first, in whatever order deliveries fail. */
   giveBack(entries: readonly Entry[]): void {
-    const low = entries.filter((entry) => entry.settled);
-    this.#ready = [...entries.filter((entry) => !entry.settled), ...this.#ready];
-    this.#low = [...low, ...this.#low];
+    const [live, ofOrders] = [entries.filter((entry) => !entry.settled), entries.filter((entry) => entry.settled)];
+    if (live.length > 0) this.#live = putInPlace(live, this.#live);
+    if (ofOrders.length > 0) this.#orders = putInPlace(ofOrders, this.#orders);
   }
 
   putOff(entry: Entry, dueAt: number): void {
@@ -181,6 +189,28 @@ export class Window {
     }
     return cursor && { cursor, settled };
   }
+}
+
+/** Only the part of the queue that the entries fall into is sorted: it may hold 100,000, and a sink fails often. */
+function putInPlace(entries: readonly Entry[], queue: readonly Entry[]): Entry[] {
+  const sorted = entries.toSorted(byPlace);
+  const [from, to] = [indexOf(queue, (sorted[0] as Entry).place), indexOf(queue, (sorted.at(-1) as Entry).place)];
+  return queue.slice(0, from).concat(queue.slice(from, to).concat(sorted).sort(byPlace), queue.slice(to));
+}
+
+function byPlace(one: Entry, other: Entry): number {
+  return one.place - other.place;
+}
+
+/** Where a place belongs in a queue that is in order. */
+function indexOf(queue: readonly Entry[], place: number): number {
+  let [from, to] = [0, queue.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((queue[middle] as Entry).place < place) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** A copy: the bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
