@@ -8,7 +8,6 @@ import { parseArgs } from 'node:util';
 import {
   BATCH,
   type Child,
-  deployed,
   STREAM,
   startChild,
   startForwarder,
@@ -176,9 +175,6 @@ const whole = (value: number) => Math.round(value).toLocaleString('en');
 async function main(): Promise<void> {
   const [events, rounds] = [Number(values.events), Number(values.rounds)];
   say(`${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${revision()}`);
-  const { flags, environment } = deployed();
-  const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  say(`the forwarder as the image starts it: ${[...settings, ...flags].join(' ')}`);
   say(`${whole(events)} events, ${rounds} rounds; events/s, CPU s per 1,000 events, peak RSS`);
   const ratios: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {

@@ -40,26 +40,9 @@ export async function startChild<Hello>(name: string): Promise<Child<Hello>> {
   };
 }
 
-/** How the image starts Node: what is measured is what runs. */
-export function deployed(): {
-  readonly flags: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
-} {
-  const image = readFileSync(new URL('../deploy/Dockerfile', import.meta.url), 'utf8');
-  const words = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(image)?.[1] ?? '[]') as string[];
-  const settings = [...image.matchAll(/\b(MALLOC_\w+)=(\S+)/g)].map(
-    ([, name = '', value = '']) => [name, value] as const,
-  );
-  return { flags: words.filter((word) => word.startsWith('--')), environment: Object.fromEntries(settings) };
-}
-
 export function startForwarder(config: string): ChildProcess {
   const launcher = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
-  const { flags, environment } = deployed();
-  return spawn(process.execPath, [...flags, launcher, 'run', '--config', config], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, ...environment },
-  });
+  return spawn(process.execPath, [launcher, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 export function startPump(parameters: readonly string[]): ChildProcess {
