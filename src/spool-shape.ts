@@ -56,12 +56,21 @@ export interface SinkReport {
   readonly sink: string;
   readonly configured: boolean;
   readonly cursor: Cursor;
+  /** Of the pages that it has to settle. As far as the books reach, like `discarded` and `damaged`. */
+  readonly collected: number;
   readonly waiting: number;
   /** Receipt of the oldest page that is not settled. */
   readonly waitingSince?: Date;
   readonly delivered: number;
   readonly filtered: number;
   readonly deadLetters: number;
+  readonly discarded: number;
+  readonly damaged: number;
+}
+export interface StreamReport {
+  readonly stream: StreamName;
+  /** Activities, as far as the books reach. */
+  readonly collected: number;
 }
 export interface SpoolReport {
   readonly bytes: number;
@@ -70,6 +79,7 @@ export interface SpoolReport {
   readonly oldestPageAt?: Date;
   readonly newestPageAt?: Date;
   readonly gaps: readonly Gap[];
+  readonly streams: readonly StreamReport[];
   readonly sinks: readonly SinkReport[];
   readonly orders: readonly Order[];
 }

@@ -132,12 +132,15 @@ describe('status', () => {
     const text = await run('status');
     assert.match(text.stderr, /^no process answers \(nothing listens on http.*; this is what the spool in .* says$/m);
     assert.match(text.stdout, /^elastic +unknown +– +– +0 +– +1 +0 +2$/m);
+    assert.match(text.stdout, /^verify\/siem +unknown +– +– +– +3$/m);
     assert.match(text.stdout, /^verify\/siem +gateway +1 /m);
     const status = JSON.parse((await run('status', '--json')).stdout) as {
       source: string;
-      sinks: { waiting: number }[];
+      streams: { activities: number }[];
+      sinks: { waiting: number; collected: number }[];
     };
-    assert.deepEqual([status.source, status.sinks[1]?.waiting], ['spool', 3]);
+    assert.deepEqual([status.source, status.streams[0]?.activities], ['spool', 3]);
+    assert.deepEqual([status.sinks[1]?.waiting, status.sinks[1]?.collected], [3, 3]);
   });
 
   it('fails with a sentence where there is neither', async () => {

@@ -288,7 +288,7 @@ function sorted(messages: readonly Message[]): string[] {
 
 describe('the metrics of docs/operations.md', () => {
   it('are those that /metrics serves', async () => {
-    const report: SpoolReport = { bytes: 0, limit: 0, pages: 0, gaps: [], sinks: [], orders: [] };
+    const report: SpoolReport = { bytes: 0, limit: 0, pages: 0, gaps: [], streams: [], sinks: [], orders: [] };
     const served = createMetrics({ streams: [stream], sinks: [sink], refresh: async () => report });
     const names = [...(await served.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
     const listed = [...operations.matchAll(/^\| `(mosaic_siem_\w+)` \|/gm)].map(([, name]) => name);

@@ -132,18 +132,25 @@ for (let seed = 1; seed <= 12; seed += 1) {
       for (const row of await booksOf(world.spool))
         assert.equal(difference(row), 0, `step ${step}: ${JSON.stringify(row)}`);
     }
-    const reports = (await world.spool.report()).sinks;
+    const { sinks: reports, streams } = await world.spool.report();
     const rows = await booksOf(world.spool);
-    for (const { sink, delivered, filtered, deadLetters, waiting } of reports) {
-      const sum = (key: 'delivered' | 'filtered' | 'dead' | 'waiting') =>
+    for (const { sink, deadLetters, collected, delivered, filtered, discarded, damaged, waiting } of reports) {
+      const sum = (key: 'collected' | 'delivered' | 'filtered' | 'dead' | 'discarded' | 'damaged' | 'waiting') =>
         rows.filter((row) => row.sink === sink).reduce((total, row) => total + row[key], 0);
       assert.deepEqual(
         [sum('delivered'), sum('filtered'), sum('dead'), sum('waiting')],
         [delivered, filtered, deadLetters, waiting],
       );
+      assert.deepEqual([sum('collected'), sum('discarded'), sum('damaged')], [collected, discarded, damaged]);
+      assert.equal(collected, delivered + filtered + deadLetters + discarded + damaged + waiting);
     }
     const all = [...pages.values()].reduce((total, { count }) => total + count, 0);
     const collected = rows.filter((row) => row.sink === 'one').reduce((total, row) => total + row.collected, 0);
     assert.equal(collected, all, 'the first sink has seen everything');
+    assert.equal(
+      streams.reduce((total, stream) => total + stream.collected, 0),
+      all,
+      'and so have the streams',
+    );
   });
 }

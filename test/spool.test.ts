@@ -210,7 +210,7 @@ test('the report says of each sink how far it is, what waits, and since when', a
   await spool.commit('splunk', behind(one), [{ page: one, delivered: 7, filtered: 2, dead: [letter(one, 9, 'no')] }]);
   await spool.commit('splunk', { page: two, index: 4 }, [settled(two, 4)]);
   await spool.commit('elastic', { page: two, index: 10 }, [settled(one, 10), settled(two, 10)]);
-  const sink = { configured: true, filtered: 0, deadLetters: 0 };
+  const sink = { configured: true, collected: 40, filtered: 0, deadLetters: 0, discarded: 0, damaged: 0 };
   assert.deepEqual((await spool.report()).sinks, [
     {
       ...sink,

@@ -24,6 +24,7 @@ function report(): SpoolReport {
     oldestPageAt: new Date(AT.getTime() - 100 * MINUTE),
     newestPageAt: AT,
     gaps: [{ stream: 'verify/siem', reason: 'gateway', count: 2, lastAt: AT }],
+    streams: [{ stream: 'verify/siem', collected: 10_249 }],
     sinks: [
       {
         sink: 'elastic',
@@ -31,27 +32,36 @@ function report(): SpoolReport {
         cursor: { page: 30, index: 0 },
         waiting: 1234,
         waitingSince: new Date(AT.getTime() - 50 * MINUTE),
+        collected: 10_249,
         delivered: 9000,
         filtered: 5,
         deadLetters: 3,
+        discarded: 7,
+        damaged: 0,
       },
       {
         sink: 'soc',
         configured: true,
         cursor: { page: 41, index: 0 },
         waiting: 0,
+        collected: 10,
         delivered: 10,
         filtered: 0,
         deadLetters: 0,
+        discarded: 0,
+        damaged: 0,
       },
       {
         sink: 'old',
         configured: false,
         cursor: { page: 7, index: 0 },
         waiting: 0,
+        collected: 5,
         delivered: 1,
         filtered: 0,
         deadLetters: 4,
+        discarded: 0,
+        damaged: 0,
       },
     ],
     orders: [],
@@ -272,7 +282,7 @@ describe('/api/status', () => {
           newest_event: time,
           last_error: null,
           last_error_at: null,
-          activities: 0,
+          activities: 10_249,
         },
         {
           stream: 'cis/main',
@@ -295,9 +305,12 @@ describe('/api/status', () => {
           newest_event: null,
           waiting: 1234,
           lag_seconds: 3000,
+          collected: 10_249,
           delivered: 9000,
           filtered: 5,
           dead_letters: 3,
+          discarded: 7,
+          damaged: 0,
         },
         {
           sink: 'soc',
@@ -308,9 +321,12 @@ describe('/api/status', () => {
           newest_event: time,
           waiting: 0,
           lag_seconds: 0,
+          collected: 10,
           delivered: 10,
           filtered: 0,
           dead_letters: 0,
+          discarded: 0,
+          damaged: 0,
         },
         {
           sink: 'old',
@@ -321,9 +337,12 @@ describe('/api/status', () => {
           newest_event: null,
           waiting: 0,
           lag_seconds: 0,
+          collected: 5,
           delivered: 1,
           filtered: 0,
           dead_letters: 4,
+          discarded: 0,
+          damaged: 0,
         },
       ],
       spool: {
@@ -337,6 +356,20 @@ describe('/api/status', () => {
       gaps: [{ stream: 'verify/siem', reason: 'gateway', count: 2, last_at: time }],
       events: [{ time, code: 'page_loaded', severity: 'informational', stream: 'verify/siem', sink: 'soc', id: 'abc' }],
     });
+  });
+
+  it('shows what is rare only where there is some, and calls a sink idle that has not been tried and waits for nothing', () => {
+    const shown = (all: SpoolReport) => viewOf(newState().snapshot(all)).tables[1];
+    const sinks = shown(report());
+    assert.deepEqual(sinks?.headers.slice(-5), ['Delivered', 'Filtered', 'Dead letters', 'Discarded', 'Reason']);
+    const [elastic, soc] = sinks?.rows ?? [];
+    assert.deepEqual(elastic?.cells.slice(-5), ['9,000', '5', '3', '7', '']);
+    assert.deepEqual([elastic?.cells[1], elastic?.tone], ['waiting', 'warn']);
+    assert.deepEqual([soc?.cells[1], soc?.tone], ['idle', '']);
+    const none = { ...report(), sinks: report().sinks.map((sink) => ({ ...sink, discarded: 0 })) };
+    assert.deepEqual(shown(none)?.headers.slice(-2), ['Dead letters', 'Reason']);
+    const damaged = { ...report(), sinks: report().sinks.map((sink) => ({ ...sink, discarded: 0, damaged: 1 })) };
+    assert.deepEqual(shown(damaged)?.headers.slice(-2), ['Damaged', 'Reason']);
   });
 
   it('knows the newest event of each stream, whatever the order they came in', () => {
@@ -523,7 +556,7 @@ describe('the page', () => {
     assert.equal(html.match(/<script/g)?.length, 1);
     assert.ok(!html.includes('<img'));
     assert.ok(html.includes('&#60;/script&#62;&#60;script&#62;alert(&#34;1&#34;)'));
-    assert.equal(html.match(/<th scope="col">/g)?.length, 26);
+    assert.equal(html.match(/<th scope="col">/g)?.length, 27);
   });
 
   it('says in few words how long there is room', () => {
@@ -578,7 +611,11 @@ describe('the page', () => {
     assert.equal(find('#summary').className, 'bad');
     assert.equal(find('#spool').textContent, expected.meter.text);
     assert.equal(find('#fill').value, 0.2);
-    for (const { id, rows, empty } of expected.tables) {
+    for (const { id, headers, rows, empty } of expected.tables) {
+      assert.deepEqual(
+        find(`#${id} thead tr`).children.map((cell) => cell.textContent),
+        headers,
+      );
       const shown = find(`#${id} tbody`).children.map((row) => row.children.map((cell) => cell.textContent));
       assert.deepEqual(shown, rows.length > 0 ? rows.map(({ cells }) => [...cells]) : [[empty]]);
     }

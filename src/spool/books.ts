@@ -1,5 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { BookFilter, BookRow, Gap, GapReason, Settled, SinkReport, SpoolReport, StreamName } from '../types.ts';
+import type {
+  BookFilter,
+  BookRow,
+  Gap,
+  GapReason,
+  Settled,
+  SinkReport,
+  SpoolReport,
+  StreamName,
+  StreamReport,
+} from '../types.ts';
 import { statements } from './database.ts';
 import { usedBytes } from './room.ts';
 
@@ -31,12 +41,26 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
   }
 
   function sinks(): SinkReport[] {
-    const found = sql.all<SinkRow>`SELECT sink, configured, page, position, delivered, filtered,
+    const found = sql.all<SinkRow>`WITH more AS (SELECT sink, sum(collected) AS collected, sum(discarded) AS discarded,
+        sum(damaged) AS damaged FROM (
+          SELECT sink, 0 AS collected, discarded, damaged FROM settled WHERE discarded > 0 OR damaged > 0
+          UNION ALL SELECT sink, collected, discarded, damaged FROM folded) GROUP BY sink)
+      SELECT k.sink, configured, page, position, delivered, filtered,
+        (SELECT ifnull(sum(collected), 0) FROM pages WHERE number >= first_page) + ifnull(m.collected, 0) AS collected,
+        ifnull(discarded, 0) AS discarded, ifnull(damaged, 0) AS damaged,
         (SELECT count(*) FROM dead_letters d WHERE d.sink = k.sink) AS deadLetters,
         (SELECT ifnull(sum(waiting), 0) FROM entries e WHERE e.sink = k.sink AND e.page >= k.page) AS waiting,
         (SELECT min(received_at) FROM entries e WHERE e.sink = k.sink AND e.page >= k.page AND waiting > 0) AS waitingSince
-      FROM sinks k ORDER BY sink`;
+      FROM sinks k LEFT JOIN more m ON m.sink = k.sink ORDER BY k.sink`;
     return found.map(toSinkReport);
+  }
+
+  /** Of an hour that is folded the sink that saw most tells: another may have come later. */
+  function streams(): StreamReport[] {
+    const found = sql.all<StreamReport>`SELECT stream, sum(collected) AS collected FROM (
+        SELECT stream, ifnull(sum(collected), 0) AS collected FROM pages GROUP BY stream
+        UNION ALL SELECT stream, max(collected) FROM folded GROUP BY stream, hour) GROUP BY stream ORDER BY stream`;
+    return found.map((row) => ({ ...row }));
   }
 
   function gaps(): Gap[] {
@@ -56,6 +80,7 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
       ...(oldest !== undefined && { oldestPageAt: new Date(oldest) }),
       ...(newest !== undefined && { newestPageAt: new Date(newest) }),
       gaps: gaps(),
+      streams: streams(),
       sinks: sinks(),
     };
   }

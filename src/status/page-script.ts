@@ -15,7 +15,7 @@ declare const document: { querySelector(selector: string): PageElement; createEl
 
 /** The script that keeps the page fresh. It only ever sets textContent, so that words from outside stay words. */
 export function pageScript(): string {
-  const carried = [keepFresh, refresh, show, say, rowElement, emptyRow, lost].map(String).join('\n');
+  const carried = [keepFresh, refresh, show, say, rowElement, headElement, emptyRow, lost].map(String).join('\n');
   return `'use strict';\n${viewSource()}\n${carried}\nkeepFresh();`;
 }
 
@@ -40,6 +40,7 @@ function show(view: View): void {
   for (const table of view.tables) {
     const rows = table.rows.length > 0 ? table.rows.map(rowElement) : [emptyRow(table)];
     document.querySelector(`#${table.id} tbody`).replaceChildren(...rows);
+    document.querySelector(`#${table.id} thead tr`).replaceChildren(...table.headers.map(headElement));
   }
 }
 
@@ -58,6 +59,13 @@ function rowElement({ tone, cells }: Table['rows'][number]): PageElement {
     row.append(cell);
   });
   return row;
+}
+
+function headElement(text: string): PageElement {
+  const cell = document.createElement('th');
+  cell.scope = 'col';
+  cell.textContent = text;
+  return cell;
 }
 
 function emptyRow({ headers, empty }: Table): PageElement {

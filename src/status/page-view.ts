@@ -27,6 +27,8 @@ export function viewSource(): string {
     tablesOf,
     streamTable,
     sinkTable,
+    rareCount,
+    isIdle,
     gapTable,
     eventTable,
     spoolText,
@@ -95,16 +97,17 @@ function streamTable(streams: readonly StreamStatus[], now: number): Table {
 }
 
 function sinkTable(sinks: readonly SinkStatus[], now: number): Table {
-  const counts = ['Waiting', 'Oldest waiting', 'Delivered', 'Filtered', 'Dead letters'];
+  const rare = (['Discarded', 'Damaged'] as const).filter((name) => sinks.some((sink) => rareCount(sink, name) > 0));
+  const counts = ['Waiting', 'Oldest waiting', 'Delivered', 'Filtered', 'Dead letters', ...rare];
   return {
     id: 'sinks',
     caption: 'Sinks',
     headers: ['Sink', 'State', 'Since', 'Last success', ...counts, 'Reason'],
     rows: sinks.map((row) => ({
-      tone: toneOf(row.state),
+      tone: isIdle(row) ? '' : toneOf(row.state),
       cells: [
         row.sink,
-        row.state,
+        isIdle(row) ? 'idle' : row.state,
         age(row.since, now),
         age(row.last_success, now),
         decimal(row.waiting),
@@ -112,11 +115,21 @@ function sinkTable(sinks: readonly SinkStatus[], now: number): Table {
         decimal(row.delivered),
         decimal(row.filtered),
         decimal(row.dead_letters),
+        ...rare.map((name) => decimal(rareCount(row, name))),
         row.reason ?? '',
       ],
     })),
     empty: 'No sink is configured.',
   };
+}
+
+function rareCount({ discarded, damaged }: SinkStatus, name: 'Discarded' | 'Damaged'): number {
+  return name === 'Discarded' ? discarded : damaged;
+}
+
+/** Nothing has come for it since the start, so nothing is known against it. */
+function isIdle({ state, waiting }: SinkStatus): boolean {
+  return state === 'waiting' && waiting === 0;
 }
 
 function gapTable(gaps: readonly GapStatus[]): Table {

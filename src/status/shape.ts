@@ -30,7 +30,7 @@ export interface StreamStatus {
   readonly newest_event: string | null;
   readonly last_error: string | null;
   readonly last_error_at: string | null;
-  /** Collected since this process started. */
+  /** Collected over all starts, as the books of the spool say: what is kept, and 90 days. */
   readonly activities: number;
 }
 export interface SinkStatus {
@@ -45,9 +45,13 @@ export interface SinkStatus {
   readonly waiting: number;
   /** Age in seconds of the oldest page that it has not settled; 0 when none waits. */
   readonly lag_seconds: number;
+  /** What it had to settle: the sum of all that follows and of `waiting`. As far as the books reach, see `activities`. */
+  readonly collected: number;
   readonly delivered: number;
   readonly filtered: number;
   readonly dead_letters: number;
+  readonly discarded: number;
+  readonly damaged: number;
 }
 export interface SpoolStatus {
   readonly bytes: number;
@@ -91,13 +95,17 @@ export function statusOfSpool(report: SpoolReport, streams: readonly StreamName[
       newest_event: null,
       last_error: null,
       last_error_at: null,
-      activities: 0,
+      activities: collectedOf(report, stream),
     })),
     sinks: report.sinks.map((sink) => sinkStatus(sink.sink, sink, at)),
     spool: spoolStatus(report, null),
     gaps: report.gaps.map(gapStatus),
     events: [],
   };
+}
+
+export function collectedOf(report: SpoolReport, stream: StreamName): number {
+  return report.streams.find((each) => each.stream === stream)?.collected ?? 0;
 }
 
 /** A sink's counts. Its state is `unknown`, or `gone`, until the running process says more. */
@@ -111,9 +119,12 @@ export function sinkStatus(name: string, report: SinkReport | undefined, at: Dat
     newest_event: null,
     waiting: report?.waiting ?? 0,
     lag_seconds: lagSeconds(report, at),
+    collected: report?.collected ?? 0,
     delivered: report?.delivered ?? 0,
     filtered: report?.filtered ?? 0,
     dead_letters: report?.deadLetters ?? 0,
+    discarded: report?.discarded ?? 0,
+    damaged: report?.damaged ?? 0,
   };
 }
 

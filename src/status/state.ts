@@ -3,6 +3,7 @@ import { mends } from '../news-trouble.ts';
 import { printable } from '../terminal.ts';
 import type { Severity, SpoolReport, StreamName } from '../types.ts';
 import {
+  collectedOf,
   gapStatus,
   hoursUntilFull,
   iso,
@@ -50,7 +51,6 @@ interface StreamNow {
   newest?: Date;
   error?: string;
   errorAt?: Date;
-  activities: number;
 }
 interface SinkNow {
   state: 'up' | 'down' | 'suspected' | 'waiting';
@@ -78,7 +78,7 @@ export function createState(options: StateOptions): StatusState {
   const safe = options.censor ?? printable;
   const startedAt = clock();
   const now: Now = {
-    streams: new Map(options.streams.map((name) => [name, { state: 'waiting', since: startedAt, activities: 0 }])),
+    streams: new Map(options.streams.map((name) => [name, { state: 'waiting', since: startedAt }])),
     sinks: new Map(options.sinks.map((name) => [name, { state: 'waiting', since: startedAt }])),
     collected: [],
     events: [],
@@ -109,7 +109,7 @@ export function createState(options: StateOptions): StatusState {
         ready: reason === null,
         reason,
         collecting: { ...now.collecting, since: now.collecting.since.toISOString() },
-        streams: [...now.streams].map(([name, stream]) => streamStatus(name, stream)),
+        streams: [...now.streams].map(([name, stream]) => streamStatus(name, stream, report)),
         sinks: sinkRows(now.sinks, report, at),
         spool: report ? spoolStatus(report, hoursUntilFull(report, bytesPerMs(now, startedAt, at))) : null,
         gaps: (report?.gaps ?? []).map(gapStatus),
@@ -126,7 +126,6 @@ function fold(now: Now, news: News, at: Date, safe: (text: string) => string): v
       const stream = streamOf(now, news.stream, at);
       move(stream, 'ok', at);
       stream.success = at;
-      stream.activities += news.activities;
       if (news.activities > 0) count(now, at, news.bytes);
       return;
     }
@@ -172,7 +171,7 @@ function move<State extends string>(what: { state: State; since: Date }, state: 
 }
 
 function streamOf(now: Now, name: StreamName, at: Date): StreamNow {
-  const stream: StreamNow = now.streams.get(name) ?? { state: 'waiting', since: at, activities: 0 };
+  const stream: StreamNow = now.streams.get(name) ?? { state: 'waiting', since: at };
   now.streams.set(name, stream);
   return stream;
 }
@@ -209,7 +208,7 @@ function bytesPerMs(now: Now, startedAt: Date, at: Date): number {
   return bytes / Math.max(MINUTE_MS, at.getTime() - from);
 }
 
-function streamStatus(name: string, stream: StreamNow): StreamStatus {
+function streamStatus(name: StreamName, stream: StreamNow, report: SpoolReport | undefined): StreamStatus {
   return {
     stream: name,
     state: stream.state,
@@ -218,7 +217,7 @@ function streamStatus(name: string, stream: StreamNow): StreamStatus {
     newest_event: iso(stream.newest),
     last_error: stream.error ?? null,
     last_error_at: iso(stream.errorAt),
-    activities: stream.activities,
+    activities: report ? collectedOf(report, name) : 0,
   };
 }
 
