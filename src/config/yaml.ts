@@ -23,7 +23,7 @@ const TAB = 'TAB_AS_INDENT';
 export function parseYaml(text: string): ParsedYaml {
   const first = parse(text);
   if (!first.errors.some(({ code }) => code === TAB)) return described(first, []);
-  // A space in place of each tab keeps all places, and lets the rest be read as it was meant.
+  // A space in place of each tab keeps all places.
   const tabs = [...text.matchAll(/^ *\t[ \t]*(?=[^\s#])/gm)].map((match) => match.index + match[0].indexOf('\t'));
   return described(parse(text.replace(/^[ \t]+/gm, (indent) => indent.replaceAll('\t', ' '))), tabs);
 }
@@ -60,9 +60,10 @@ function described({ lines, document, second, errors }: Parsed, tabs: readonly n
   return {
     contents: document?.contents ?? null,
     lines,
-    doubtfulFrom: Math.min(...mistakes.filter(({ local }) => !local).map(({ offset }) => offset)),
+    // How deep a tab was meant to indent is not known, so what lies behind the first one may stand in the wrong place.
+    doubtfulFrom: Math.min(...tabs, ...mistakes.filter(({ local }) => !local).map(({ offset }) => offset)),
     mistakes: [
-      ...tabs.map((offset) => ({ offset, message: 'not YAML: a tab in front; indent with spaces', local: true })),
+      ...tabs.map((offset) => ({ offset, message: 'not YAML: a tab in front; indent with spaces', local: false })),
       // What the parser makes of the lines around a tab is noise.
       ...mistakes.filter((mistake) => mistake.local || !byTab(mistake.offset)),
       ...(other ? [other] : []),
