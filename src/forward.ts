@@ -1,8 +1,9 @@
-import { backoffMs, wait } from './backoff.ts';
+import { wait } from './backoff.ts';
 import { type Answer, acceptsAny, ask, asUnavailable } from './forward/answer.ts';
 import { newBell, unlessAborted } from './forward/bell.ts';
 import { type Again, Blame } from './forward/blame.ts';
 import { runOrders } from './forward/orders.ts';
+import { Pace } from './forward/pace.ts';
 import { Progress } from './forward/progress.ts';
 import { readAhead } from './forward/read-ahead.ts';
 import { type Entry, Window } from './forward/window.ts';
@@ -41,7 +42,6 @@ export interface Forwarder {
   reopen(): Promise<void>;
 }
 
-const MAX_RETRY_AFTER_MS = 300_000;
 const IDLE_MS = 1_000;
 const CLOSE_WITHIN_MS = 3_000;
 
@@ -57,6 +57,7 @@ class Loop {
   readonly #signals: Signals;
   readonly #window = new Window();
   readonly #blame: Blame;
+  readonly #pace: Pace;
   readonly #progress: Progress;
   readonly #bell = newBell();
   readonly #room = newBell();
@@ -64,9 +65,6 @@ class Loop {
   #openFailed = false;
   #reopenWanted = false;
   #flying = 0;
-  #attempt = 0;
-  #pausedUntil = 0;
-  #paceAt = 0;
   #testing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
@@ -74,6 +72,7 @@ class Loop {
     this.#options = options;
     this.#signals = signals;
     this.#blame = new Blame(this.#window, options.maxBytes, tools.clock);
+    this.#pace = new Pace(options, tools.clock);
     this.#progress = new Progress(tools, options.name, this.#window, signals.abort);
   }
 
@@ -107,38 +106,32 @@ class Loop {
   async #step(): Promise<number> {
     if (this.#testing) return IDLE_MS;
     if (this.#reopenWanted && this.#flying === 0) await this.#close();
-    if (!this.#pausedMs() && this.#blame.suspected) {
+    if (this.#pace.pausedMs === 0 && this.#blame.suspected) {
       if (this.#flying === 0 && (await this.#opened())) void this.#tryHeld();
       return IDLE_MS;
     }
     this.#blame.believe();
     void this.#save();
     while (this.#maySend()) {
-      const now = this.#tools.clock();
-      if (now < this.#paceAt) return this.#paceAt - now;
+      if (this.#pace.limitedMs > 0) return this.#pace.limitedMs;
       if (!(await this.#opened())) break;
-      const batch = this.#next(now);
+      const batch = this.#next();
+      const now = this.#tools.clock();
       if (batch.length === 0) return Math.min(IDLE_MS, Math.max(1, this.#window.nextDueAt - now));
       void this.#send(batch);
     }
-    return this.#pausedMs() || IDLE_MS;
-  }
-
-  #pausedMs(): number {
-    return Math.max(0, this.#pausedUntil - this.#tools.clock());
+    return this.#pace.pausedMs || IDLE_MS;
   }
 
   #maySend(): boolean {
-    if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected || this.#pausedMs() > 0) return false;
-    // After trouble one delivery goes alone: where a flood is the trouble, more of it would never get anything through.
-    return this.#flying < (this.#attempt > 0 ? 1 : this.#options.concurrency);
+    if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected) return false;
+    return this.#pace.pausedMs === 0 && this.#flying < this.#pace.abreast;
   }
 
-  #next(now: number): Entry[] {
-    const { maxEvents, limit } = this.#options;
-    const most = limit ? Math.min(maxEvents, Math.ceil(limit)) : maxEvents;
-    const batch = this.#blame.half() ?? this.#window.take(most, this.#blame.maxBytes, now);
-    if (limit) this.#paceAt = Math.max(this.#paceAt, now) + (batch.length / limit) * 1000;
+  #next(): Entry[] {
+    const most = this.#pace.maxEvents;
+    const batch = this.#blame.half() ?? this.#window.take(most, this.#blame.maxBytes, this.#tools.clock());
+    this.#pace.sent(batch.length);
     this.#room.ring();
     return batch;
   }
@@ -154,9 +147,9 @@ class Loop {
     if (batch.length === 0) return;
     this.#flying -= 1;
     const { accepted, pause } = this.#blame.judge(batch, answer, again);
-    if (accepted) this.#attempt = 0;
+    if (accepted) this.#pace.accepted(batch.length);
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
-    if (pause) this.#pause(pause);
+    if (pause) this.#pause(pause, batch.length);
     this.#room.ring();
     this.#bell.ring();
   }
@@ -167,7 +160,7 @@ class Loop {
    */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
-    const behind = this.#next(this.#tools.clock());
+    const behind = this.#next();
     const answerBehind = await this.#try(behind);
     const goOn = !(answerBehind instanceof Unavailable) && !this.#signals.stop.aborted;
     const held = goOn ? this.#blame.takeHeld(this.#options.maxEvents) : [];
@@ -224,13 +217,9 @@ class Loop {
     closed.abort();
   }
 
-  /** Nothing new is started for a while; deliveries in flight that fail meanwhile do not make it longer. */
-  #pause(cause: Unavailable): void {
-    const now = this.#tools.clock();
+  #pause(cause: Unavailable, events = 0): void {
     if (cause.reopen) this.#reopenWanted = true;
-    if (now >= this.#pausedUntil) this.#attempt += 1;
-    const waitMs = Math.max(backoffMs(this.#attempt - 1), Math.min(cause.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + waitMs);
+    const waitMs = this.#pace.trouble(cause, events);
     if (this.#signals.abort.aborted) return;
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }
