@@ -9,6 +9,7 @@ import { createMetrics } from './status/metrics.ts';
 import { createState, type StatusState } from './status/state.ts';
 import { type StatusServer, startStatus } from './status.ts';
 import type { SecurityEvent, Spool, SpoolStart } from './types.ts';
+import { decimal } from './words.ts';
 
 /** The running daemon. */
 export interface App {
@@ -85,10 +86,13 @@ function control(loops: Loops, { spool, log, server, release }: Parts): App {
   let inOrder = true;
   const close = async () => {
     await server?.close();
+    const left = await waitingIn(spool);
     const failed = await spool.close(inOrder).catch((error: Error) => error);
     release();
     if (failed) log.error(`${failed.message}. The next start counts a possible gap for each stream`);
-    else log.info(inOrder ? 'stopped' : 'stopped at once: the next start counts a possible gap for each stream');
+    else if (!inOrder) log.info('stopped at once: the next start counts a possible gap for each stream');
+    else if (left !== '') log.info(`stopped; ${left} waiting, sent again at the next start`);
+    else log.info('stopped');
     await log.close();
   };
   return {
@@ -110,6 +114,13 @@ function control(loops: Loops, { spool, log, server, release }: Parts): App {
       void loops.reopen();
     },
   };
+}
+
+/** As `elastic: 10, soc: 1,234`; empty where no configured sink waits for anything, or where nobody can tell. */
+async function waitingIn(spool: Spool): Promise<string> {
+  const report = await spool.report().catch(() => undefined);
+  const behind = report?.sinks.filter(({ configured, waiting }) => configured && waiting > 0) ?? [];
+  return behind.map(({ sink, waiting }) => `${sink}: ${decimal(waiting)}`).join(', ');
 }
 
 function sayStart(log: Log, config: Config, version: string, start: SpoolStart): void {

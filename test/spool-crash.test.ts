@@ -103,5 +103,8 @@ test('the lock is taken before there is a spool, and where it cannot be made tha
   const lock = lockSpool(path);
   assert.equal(existsSync(join(path, 'spool.db')), false);
   lock.release();
-  assert.throws(() => lockSpool(join(path, 'lock.db', 'data')), /the spool could not be locked: .*ENOTDIR/);
+  assert.throws(
+    () => lockSpool(join(path, 'lock.db', 'data')),
+    /the spool could not be locked: .*a file stands where a folder is needed/,
+  );
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDatabase } from '../src/spool/database.ts';
-import { openSpoolReader } from '../src/spool.ts';
+import { lockSpool, openSpoolReader } from '../src/spool.ts';
 import type { Page } from '../src/types.ts';
 import {
   behind,
@@ -102,7 +102,10 @@ test('a file that is no spool is refused with a sentence', (t) => {
 test('a folder that cannot be made is refused with a sentence', (t) => {
   const file = newFolder(t);
   writeFileSync(file, '');
-  assert.throws(() => newSpool(t, { path: join(file, 'data') }), /the spool could not be opened: .*ENOTDIR/);
+  assert.throws(
+    () => newSpool(t, { path: join(file, 'data') }),
+    /the spool could not be opened: .*a file stands where a folder is needed/,
+  );
 });
 
 test('read waits for a page, and several readers get the same one', async (t) => {
@@ -200,6 +203,52 @@ test('the books add up, per stream, sink and hour of receipt', async (t) => {
     before.map(({ hour }) => hour.getTime()),
     [NOON, NOON],
   );
+});
+
+/** Runs it without any right to the folder, also where the tests run as root. */
+function withoutRights<T>(path: string, work: () => T): T {
+  chmodSync(path, 0);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    return work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(path, 0o700);
+  }
+}
+
+test('a spool that may not be read is told from one that is not there; no place is said twice', async (t) => {
+  const { spool, path } = await started(t);
+  await spool.close(true);
+  const rights =
+    /^the spool could not be (\w+): [^']*: permission denied \(EACCES\); the user of this process must be able to write there$/;
+  const failed = (work: () => unknown) =>
+    withoutRights(path, () => {
+      try {
+        work();
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'it worked';
+    });
+  assert.equal(rights.exec(failed(() => openSpoolReader(path)))?.[1], 'opened');
+  assert.equal(rights.exec(failed(() => lockSpool(path)))?.[1], 'locked');
+  assert.equal(rights.exec(failed(() => lockSpool(join(path, 'below'))))?.[1], 'locked');
+  assert.throws(() => openSpoolReader(`${path}-none`), /^Error: there is no spool in .*-none: check spool\.path/);
+});
+
+test('where no folder can be made is said at once', { skip: !existsSync('/proc/self') && 'no /proc here' }, () => {
+  const said =
+    '/proc/nope: no such file or directory (ENOENT); no folder can be made there: check spool.path in the config';
+  assert.throws(() => lockSpool('/proc/nope/data/deep'), { message: `the spool could not be locked: ${said}` });
+});
+
+test('a file in the place of the folder is told', (t) => {
+  const path = newFolder(t);
+  writeFileSync(path, 'text');
+  const said = `${path}: file already exists (EEXIST); a file stands where a folder is needed: check spool.path in the config`;
+  assert.throws(() => lockSpool(path), { message: `the spool could not be locked: ${said}` });
 });
 
 test('the report says of each sink how far it is, what waits, and since when', async (t) => {
