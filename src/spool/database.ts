@@ -1,6 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { FORMAT, TABLES } from './schema.ts';
 
@@ -22,12 +22,12 @@ export function createDatabase(folder: string): DatabaseSync {
 export function openDatabase(folder: string): DatabaseSync {
   const file = join(folder, 'spool.db');
   const missing = `there is no spool in ${folder}: check spool.path in the config; \`mosaic-siem run\` makes one`;
-  if (!existsSync(file)) throw new Error(missing);
-  return explain(file, 'be opened', () =>
-    open(file, (_, format) => {
+  return explain(file, 'be opened', () => {
+    if (!statSync(file, { throwIfNoEntry: false })) throw new Error(missing);
+    return open(file, (_, format) => {
       if (format === 0) throw new Error(missing);
-    }),
-  );
+    });
+  });
 }
 
 function open(file: string, prepare: (db: DatabaseSync, format: number) => void): DatabaseSync {
@@ -49,7 +49,7 @@ function open(file: string, prepare: (db: DatabaseSync, format: number) => void)
 
 /** SQLite gives its further files the rights of the first. */
 function makePrivate(folder: string, file: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   try {
     // Never open a file that is there: closing it would free the locks that this process has on it.
     closeSync(openSync(file, 'wx', 0o600));
@@ -112,6 +112,18 @@ export function transact<T>(db: DatabaseSync, doing: string, work: () => T): T {
   });
 }
 
+/** One by one: Node's own `recursive` never ends where a parent such as /proc takes no folder. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
+
 type Text = TemplateStringsArray;
 type Values = readonly SQLInputValue[];
 /** The caller says what a row looks like: the tables of spool-schema.ts are STRICT. */
@@ -156,6 +168,16 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: 'that file is no spool: check spool.path in the config',
 };
 
+const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'the user of this process must be able to write there',
+  EPERM: 'the user of this process must be able to write there',
+  EROFS: 'it cannot be written there: check spool.path in the config',
+  ENOENT: 'no folder can be made there: check spool.path in the config',
+  ENOTDIR: 'a file stands where a folder is needed: check spool.path in the config',
+  EEXIST: 'a file stands where a folder is needed: check spool.path in the config',
+  ENOSPC: 'make room on its disk; what was stored before is safe',
+};
+
 /** Extended result codes hold the primary one in their lowest byte (sqlite.org/rescode.html). 0: no error of SQLite. */
 export function primaryCode(error: unknown): number {
   return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
@@ -172,7 +194,11 @@ export function explain<T>(where: string | DatabaseSync, doing: string, work: ()
 
 function explained(error: unknown, file: string, doing: string): unknown {
   const code = primaryCode(error);
-  if (code === 0 && !(error as NodeJS.ErrnoException).syscall) return error;
-  const advice = ADVICE[code] ? `; ${ADVICE[code]}` : '';
-  return new Error(`the spool could not ${doing}: ${file}: ${(error as Error).message}${advice}`, { cause: error });
+  const { message, syscall, path, code: name = '' } = error as NodeJS.ErrnoException;
+  if (code === 0 && !syscall) return error;
+  // Of "ENOENT: no such file or directory, mkdir '/a/b'" the words: the place is said once.
+  const words = code === 0 ? `${/^\w+: (.*?), /.exec(message)?.[1] ?? message} (${name})` : message;
+  const advice = code === 0 ? SYSTEM_ADVICE[name] : ADVICE[code];
+  const said = `the spool could not ${doing}: ${path ?? file}: ${words}${advice ? `; ${advice}` : ''}`;
+  return new Error(said, { cause: error });
 }
