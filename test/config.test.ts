@@ -485,6 +485,11 @@ describe('a sink of your own', () => {
       told.join('\n'),
       /mine\.color: unknown key.*\(did you mean colour\?\)\n.*"rad" is not one of red, blue \(did you mean red\?\)/,
     );
+    folder.file('lone.mjs', `import { z } from 'mosaic-siem-forwarder/sink'; export default z;`);
+    assert.match(
+      (await folder.mistakes(config({ sinks: 'mine: { type: ./lone.mjs }' }))).join('\n'),
+      /lone\.mjs cannot be imported: Cannot find package 'mosaic-siem-forwarder' .*; install it beside the config$/,
+    );
     const union = await folder.mistakes(config({ sinks: 'mine: { type: ./own.mjs, colour: red, at: { port: x } }' }));
     assert.match(union.join('\n'), /^\S+ sinks\.mine\.at\.port: expected a number, found text$/);
   });

@@ -184,7 +184,8 @@ async function importDefinition(
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));
     const reason = existsSync(file) ? (message.split('\n')[0] ?? '') : 'there is no such file';
-    tell(`${file} cannot be imported: ${reason}`);
+    const advice = reason.startsWith('Cannot find package ') ? '; install it beside the config' : '';
+    tell(`${file} cannot be imported: ${reason}${advice}`);
   }
   return undefined;
 }
