@@ -490,6 +490,11 @@ describe('a sink of your own', () => {
       (await folder.mistakes(config({ sinks: 'mine: { type: ./lone.mjs }' }))).join('\n'),
       /lone\.mjs cannot be imported: Cannot find package 'mosaic-siem-forwarder' .*; install it beside the config$/,
     );
+    folder.file('old.cjs', `import { z } from 'mosaic-siem-forwarder/sink';`);
+    assert.match(
+      (await folder.mistakes(config({ sinks: 'mine: { type: ./old.cjs }' }))).join('\n'),
+      /old\.cjs cannot be imported: Cannot use import .*; write "type": "module" into .* or let its name end in \.mjs$/,
+    );
     const union = await folder.mistakes(config({ sinks: 'mine: { type: ./own.mjs, colour: red, at: { port: x } }' }));
     assert.match(union.join('\n'), /^\S+ sinks\.mine\.at\.port: expected a number, found text$/);
   });

@@ -184,10 +184,15 @@ async function importDefinition(
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));
     const reason = existsSync(file) ? (message.split('\n')[0] ?? '') : 'there is no such file';
-    const advice = reason.startsWith('Cannot find package ') ? '; install it beside the config' : '';
-    tell(`${file} cannot be imported: ${reason}${advice}`);
+    tell(`${file} cannot be imported: ${reason}${adviceOn(reason)}`);
   }
   return undefined;
+}
+
+function adviceOn(reason: string): string {
+  if (reason.startsWith('Cannot find package ')) return '; install it beside the config';
+  if (!reason.startsWith('Cannot use import statement')) return '';
+  return '; write "type": "module" into the package.json there, or let its name end in .mjs';
 }
 
 /** Why this is not a sink definition; undefined when it looks like one. */
