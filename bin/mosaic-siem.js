@@ -58,6 +58,8 @@ if (isOld(process.versions.node)) {
   // Half the memory for some more CPU: V8 reads both whenever it decides how far to let its heap grow.
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--heap-growing-percent=40');
+  // Loading takes a second, in which a log rotation must not end the daemon. It listens itself once it is there.
+  if (process.argv.includes('run')) for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => {});
   const source = new URL('../src/main.ts', import.meta.url);
   const entry = existsSync(fileURLToPath(source)) ? source : new URL('../dist/src/main.js', import.meta.url);
   const { main } = await import(entry.href);
