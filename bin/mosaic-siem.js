@@ -57,7 +57,7 @@ if (isOld(process.versions.node)) {
 } else {
   // Half the memory for some more CPU: V8 reads both whenever it decides how far to let its heap grow.
   setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--heap-growing-percent=40');
+  setFlagsFromString('--heap-growing-percent=30');
   // Loading takes a second, in which a log rotation must not end the daemon. It listens itself once it is there.
   if (process.argv.includes('run')) for (const signal of ['SIGHUP', 'SIGUSR2']) process.on(signal, () => {});
   const source = new URL('../src/main.ts', import.meta.url);

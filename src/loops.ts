@@ -118,7 +118,7 @@ export function mosaicOptions(config: Config): Parameters<typeof mosaicClient>[0
   return { ...mosaic, http: { tls: mosaic.tls, proxy: mosaic.proxy } };
 }
 
-const SHARED_PAGES = 4;
+const SHARED_PAGES = 2;
 
 /** Sinks at the head of the log share one normalized page; a sink that is behind maps its own. */
 function shared(normalize: Normalize, seen: LoopsOptions['seen']): Normalize {
