@@ -158,7 +158,7 @@ class SqliteSpool implements Spool {
   }
 
   async orders(sink: string): Promise<readonly Order[]> {
-    return this.#orders.all().filter((order) => order.sink === sink && !order.finishedAt);
+    return this.#orders.unfinished(sink);
   }
 
   async revive(order: number, revived: Revived): Promise<void> {

@@ -20,15 +20,27 @@ export function openOrders(db: DatabaseSync, letters: ReturnType<typeof openDead
     );
   }
 
-  /** By id; finished ones are the record of what was done. */
-  function all(): Order[] {
+  /** By id. */
+  function find({ id = null, waitingFor = null }: { id?: number | null; waitingFor?: string | null }): Order[] {
     const rows = sql.all<OrderRow>`SELECT id, kind, sink, filter, created_at AS createdAt, finished_at AS finishedAt,
-      done_to AS after, up_to AS upTo, delivered, refused, discarded FROM orders ORDER BY id`;
+      done_to AS after, up_to AS upTo, delivered, refused, discarded FROM orders
+      WHERE (${id} IS NULL OR id = ${id}) AND (${waitingFor} IS NULL OR (sink = ${waitingFor} AND finished_at IS NULL))
+      ORDER BY id`;
     return rows.map(toOrder);
   }
 
+  /** Finished ones are the record of what was done. */
+  function all(): Order[] {
+    return find({});
+  }
+
+  /** Asked twice a second by each sink: the record of what is finished is not read for it. */
+  function unfinished(sink: string): Order[] {
+    return find({ waitingFor: sink });
+  }
+
   function one(id: number): Order {
-    const order = all().find((each) => each.id === id);
+    const [order] = find({ id });
     if (!order) throw new Error(`the spool has no order ${id}`);
     return order;
   }
@@ -50,7 +62,7 @@ export function openOrders(db: DatabaseSync, letters: ReturnType<typeof openDead
       finished_at = ${found.length > 0 ? null : now().getTime()} WHERE id = ${id}`;
   }
 
-  return { add, all, one, revive, discardSome };
+  return { add, all, unfinished, one, revive, discardSome };
 }
 
 /** As stored: times are in ms since 1970. */
