@@ -13,8 +13,8 @@ import * as schema from './config/schema.ts';
 import { readSinks, type SinkConfig } from './config/sinks.ts';
 import { ConfigTree, isPlainMap } from './config/tree.ts';
 import { droppableFields, isDroppable, isNeeded } from './normalize/drop.ts';
+import type { EventOptions } from './normalize/event-options.ts';
 import { Failure } from './terminal.ts';
-import type { Severity } from './types.ts';
 
 export { reasonOf } from './config/interpolate.ts';
 export { ConfigMistakes } from './config/mistakes.ts';
@@ -26,7 +26,7 @@ export interface Config {
   readonly file: string;
   readonly mosaic: MosaicConfig;
   readonly spool: { readonly path: string; readonly maxSize: number; readonly retentionMs: number };
-  readonly events: EventConfig;
+  readonly events: EventOptions;
   readonly sinks: readonly SinkConfig[];
   /** undefined: switched off. */
   readonly status?: StatusConfig;
@@ -36,14 +36,6 @@ export interface Config {
   readonly warnings: readonly string[];
   /** Every secret that has been read so far, also those before a rotation: for taking them out of texts. */
   secrets(): readonly string[];
-}
-interface EventConfig {
-  readonly severity: Readonly<Record<string, Severity>>;
-  readonly original: boolean;
-  readonly drop: readonly string[];
-  readonly redactUrls: boolean;
-  readonly timestampWindow: { readonly pastMs: number; readonly futureMs: number };
-  readonly checkResult: { readonly success: readonly string[]; readonly failure: readonly string[] };
 }
 interface StatusConfig {
   readonly host: string;

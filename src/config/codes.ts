@@ -1,4 +1,5 @@
 import { EVENT_CODES } from '../normalize/mapping.ts';
+import { matchesPattern } from '../pattern.ts';
 import { didYouMean } from './mistakes.ts';
 
 /** Codes in a filter or an override that no event has: nobody would see that they do nothing. */
@@ -7,8 +8,7 @@ export function codeWarnings(name: string, codes: readonly string[]): string[] {
 }
 
 function isIdle(code: string): boolean {
-  if (!code.endsWith('*')) return !EVENT_CODES.includes(code);
-  return !EVENT_CODES.some((known) => known.startsWith(code.slice(0, -1)));
+  return !EVENT_CODES.some((known) => matchesPattern(code, known));
 }
 
 /** For a pattern the nearest activity: its codes differ behind the dot. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { REGIONS, STREAM_TYPES } from '../mosaic/link.ts';
+import { CHECK_RESULT } from '../normalize/mapping.ts';
 import type { SinkDefinition } from '../sink.ts';
 import { duration, size } from '../units.ts';
 
@@ -90,8 +91,8 @@ export const events = z
       .describe('Timestamps outside it are tagged.'),
     check_result: z
       .strictObject({
-        success: z.array(text).default(['success', 'ok', 'pass', 'passed', 'true', 'good']),
-        failure: z.array(text).default(['failure', 'fail', 'failed', 'false', 'bad', 'blur*', 'glare*']),
+        success: z.array(text).default([...CHECK_RESULT.success]),
+        failure: z.array(text).default([...CHECK_RESULT.failure]),
       })
       .prefault({})
       .describe('How words of an image quality check are read, whatever their case; * at the end allowed.'),

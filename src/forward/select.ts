@@ -1,3 +1,4 @@
+import { matchesPattern } from '../pattern.ts';
 import type { SecurityEvent, Severity, StreamName } from '../types.ts';
 
 /** What a sink's `only` or `except` names. Within one key any value matches, across keys all must. */
@@ -27,5 +28,5 @@ function matches({ severity, codes, streams }: Selection, event: SecurityEvent):
 }
 
 function matchesCode(codes: readonly string[], code: string): boolean {
-  return codes.some((pattern) => (pattern.endsWith('*') ? code.startsWith(pattern.slice(0, -1)) : code === pattern));
+  return codes.some((pattern) => matchesPattern(pattern, code));
 }

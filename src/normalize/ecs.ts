@@ -1,3 +1,4 @@
+import { matchesPattern } from '../pattern.ts';
 import type { EcsDocument, Severity } from '../types.ts';
 import type { Inputs } from './activity.ts';
 import {
@@ -9,7 +10,7 @@ import {
   writeRedirect,
   writeSubject,
 } from './ecs-fields.ts';
-import { type EventOptions, matches, severityChooser } from './event-options.ts';
+import { type EventOptions, severityChooser } from './event-options.ts';
 import { ECS_VERSION, type Row, SEVERITIES, type StreamMapping } from './mapping.ts';
 import { type UserAgent, userAgentParser } from './user-agent.ts';
 
@@ -101,7 +102,7 @@ function chooseRow(
 }
 
 function listed(word: string, lists: EventOptions['checkResult']): 'success' | 'failure' | undefined {
-  const isIn = (list: readonly string[]) => list.some((pattern) => matches(pattern.toLowerCase(), word));
+  const isIn = (list: readonly string[]) => list.some((pattern) => matchesPattern(pattern.toLowerCase(), word));
   return isIn(lists.success) ? 'success' : isIn(lists.failure) ? 'failure' : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { matchesPattern } from '../pattern.ts';
 import type { Severity } from '../types.ts';
 import { CHECK_RESULT } from './mapping.ts';
 
@@ -32,7 +33,7 @@ export function severityChooser(overrides: EventOptions['severity']): (code: str
   const patterns = Object.keys(overrides).sort((a, b) => weight(b) - weight(a));
   return (code, byDefault) => {
     if (!chosen.has(code)) {
-      const pattern = patterns.find((candidate) => matches(candidate, code));
+      const pattern = patterns.find((candidate) => matchesPattern(candidate, code));
       chosen.set(code, pattern === undefined ? undefined : overrides[pattern]);
     }
     return chosen.get(code) ?? byDefault;
@@ -42,9 +43,4 @@ export function severityChooser(overrides: EventOptions['severity']): (code: str
 /** An exact code comes before a pattern of the same length. */
 function weight(pattern: string): number {
   return pattern.endsWith('*') ? pattern.length - 1 : pattern.length + 0.5;
-}
-
-/** Whether a word is the pattern, or begins as one that ends with `*`. */
-export function matches(pattern: string, word: string): boolean {
-  return pattern.endsWith('*') ? word.startsWith(pattern.slice(0, -1)) : word === pattern;
 }
