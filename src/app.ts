@@ -43,8 +43,9 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
   const sinks = config.sinks.map(({ name }) => name);
   const waiting = async (sink: string) => (await spool.report()).sinks.find((each) => each.sink === sink)?.waiting;
   const secrets = () => config.secrets();
+  const censor = createCensor(secrets);
   const log = createLog({ ...config.log, secrets, waiting });
-  const state = createState({ version, streams, sinks, censor: createCensor(secrets) });
+  const state = createState({ version, streams, sinks, censor });
   const metrics = createMetrics({ streams, sinks, refresh: () => spool.report() });
   const tell: Tell = (news) => {
     log.tell(news);
@@ -61,7 +62,15 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
     const report = () => spool.report();
     if (config.status) server = await startStatus({ listen: config.status, state, metrics, report });
     if (server) log.info(`status page at ${server.url}`);
-    const loops = startLoops({ config, spool, log, tell, version, seen: (events) => showRecent(state, events) });
+    const loops = startLoops({
+      config,
+      spool,
+      log,
+      tell,
+      version,
+      censor,
+      seen: (events) => showRecent(state, events),
+    });
     return control(loops, { spool, log, server, release });
   } catch (error) {
     await server?.close();
@@ -79,7 +88,8 @@ interface Parts {
   release(): void;
 }
 
-const SAME_WISH_MS = 500;
+/** What comes so soon after the first stop is the same wish. */
+export const SAME_WISH_MS = 500;
 
 function control(loops: Loops, { spool, log, server, release }: Parts): App {
   let stopped: number | undefined;

@@ -1,4 +1,3 @@
-import { createCensor } from './censor.ts';
 import { censoredSink } from './censored-sink.ts';
 import { collect } from './collect.ts';
 import type { Config, SinkConfig } from './config.ts';
@@ -19,6 +18,8 @@ export interface LoopsOptions {
   readonly log: Log;
   readonly tell: Tell;
   readonly version: string;
+  /** Takes secrets out of what sinks say. */
+  readonly censor: (text: string) => string;
   /** Each page's events, once, as they are first mapped. */
   readonly seen: (events: readonly SecurityEvent[]) => void;
 }
@@ -79,9 +80,8 @@ export function startLoops(options: LoopsOptions): Loops {
 }
 
 function startSinks(options: LoopsOptions, signals: { stop: AbortSignal; abort: AbortSignal }): Forwarder[] {
-  const { config, spool, tell } = options;
+  const { config, spool, tell, censor } = options;
   const normalize = shared(normalizer(config.events), options.seen);
-  const censor = createCensor(() => config.secrets());
   const open = async (sink: SinkConfig, signal: AbortSignal) =>
     sink.definition.open(sink.options() as never, sinkContext(sink, options), signal);
   return config.sinks.map((sink) =>

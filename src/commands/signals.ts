@@ -1,4 +1,4 @@
-import type { App } from '../app.ts';
+import { type App, SAME_WISH_MS } from '../app.ts';
 import { remark } from './print.ts';
 
 export interface Signals {
@@ -7,9 +7,6 @@ export interface Signals {
   /** From now on the app gets them, and first of all the stop that came before. */
   passTo(app: Pick<App, 'stop' | 'reopen'>): void;
 }
-
-/** A Ctrl+C may come twice for one: npm passes it on. */
-const SAME_WISH_MS = 500;
 
 /**
  * Takes the signals of a daemon before there is one: a log rotation must not end a start, and a stop during the start is no
