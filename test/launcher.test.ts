@@ -86,7 +86,8 @@ for (const old of [pretended, real]) {
       const [program, ...words] = old
         .words(tree(context), ['count'])
         .map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-      const command = [program, ...words].join(' ');
+      // Not every shell makes way for its only command; one that stays takes the key too, and ends by it.
+      const command = ['exec', program, ...words].join(' ');
       const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null']);
       child.stdout.once('data', () => child.stdin.write('\u0003'));
       const { code, stdout } = await end(child);
