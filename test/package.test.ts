@@ -104,7 +104,7 @@ describe('the package, installed into an empty folder', () => {
 
   it('holds nothing but what users need', () => {
     const places = new Set(packed().map((file) => file.replace(/\/.*/, '')));
-    const expected = ['LICENSE', 'bin', 'config', 'dist', 'package.json', 'sinks'];
+    const expected = ['LICENSE', 'bin', 'config', 'dist', 'package.json', 'sbom.cdx.json', 'sinks'];
     const allowed = new Set([...expected, 'CHANGELOG.md', 'README.md', 'docs']);
     assert.deepEqual(
       [...places].filter((place) => !allowed.has(place)),
@@ -141,6 +141,21 @@ describe('the package, installed into an empty folder', () => {
       existsSync(join(home, 'user/node_modules', name)),
     );
     assert.deepEqual([...around.filter((name) => /^node-|^typescript$/.test(name)), ...developers], []);
+  });
+
+  it('says what it is made of: each package that it brings, with version and licence', async () => {
+    const text = readFileSync(join(home, 'unpacked/package/sbom.cdx.json'), 'utf8');
+    const bom = JSON.parse(text) as Bom;
+    const { version } = JSON.parse(readFileSync(join(TOP, 'package.json'), 'utf8'));
+    assert.deepEqual([bom.metadata.component.name, bom.metadata.component.version], ['mosaic-siem-forwarder', version]);
+    const named = bom.components.map((component) => `${component.name}@${component.version}`);
+    assert.deepEqual(named, [...new Set(locked())].toSorted());
+    const without = bom.components.filter(({ licenses }) => !licenses?.some(({ license }) => license?.id));
+    assert.deepEqual(without, []);
+    for (const name of ['sbom.cdx.json', 'timestamp', 'serialNumber', 'registry', tmpdir(), TOP])
+      assert.ok(!text.includes(name), `it holds ${name}`);
+    assert.deepEqual(text.match(/https?:\/\/\S+/g), ['http://cyclonedx.org/schema/bom-1.5.schema.json",']);
+    assert.equal(await succeed(process.execPath, [join(TOP, 'deploy/sbom.ts')], home), text, 'again, from elsewhere');
   });
 
   it('says its version', async () => {
@@ -213,6 +228,27 @@ describe('the package, installed into an empty folder', () => {
     await succeed(join(TOP, 'node_modules/.bin/tsc'), [...strict, ...types, 'typed-sink.ts'], join(home, 'user'));
   });
 });
+
+interface Bom {
+  readonly metadata: { readonly component: { readonly name: string; readonly version: string } };
+  readonly components: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly licenses?: readonly { readonly license?: { readonly id?: string } }[];
+  }[];
+}
+
+/** What the lock file names for users: not for developers alone, and not the Node of this repository's workspace. */
+function locked(): string[] {
+  const { packages } = JSON.parse(readFileSync(join(TOP, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string; dev?: boolean; link?: boolean }>;
+  };
+  const shipped = Object.entries(packages).filter(
+    ([path, { dev, link }]) => path.startsWith('node_modules/') && !dev && !link,
+  );
+  const names = shipped.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`);
+  return names.filter((name) => !name.startsWith('node-linux-'));
+}
 
 /** The program and its sinks, as they lie in the source. */
 function sources(): string[] {
