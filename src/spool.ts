@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openBooks } from './spool/books.ts';
 import { openCursors } from './spool/cursors.ts';
-import { createDatabase, explain, openDatabase, type Sql, statements, transact } from './spool/database.ts';
+import { createDatabase, explain, type Sql, statements, transact } from './spool/database.ts';
 import { openDeadLetters } from './spool/dead-letters.ts';
 import { openOrders } from './spool/orders.ts';
 import { openPages } from './spool/pages.ts';
@@ -31,6 +31,7 @@ import type {
 } from './types.ts';
 
 export { lockSpool } from './spool/database.ts';
+export { openSpoolReader, type SpoolReader } from './spool/reader.ts';
 
 export interface SpoolOptions {
   /** A folder on a local disk; made (0700) where it is missing. */
@@ -46,34 +47,9 @@ export interface SpoolOptions {
   readonly now?: () => Date;
 }
 
-/** What other commands may do with a spool, whether its owner is at work or not. */
-export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'books' | 'report'> {
-  /** Of all sinks, by id; finished ones are the record of what was done. */
-  orders(): Promise<readonly Order[]>;
-  close(): Promise<void>;
-}
-
 /** Hold `lockSpool` before: a spool has one owner. */
 export function openSpool(options: SpoolOptions): Spool {
   return new SqliteSpool(createDatabase(options.path), options);
-}
-
-/** Throws where there is no spool: it never makes one. */
-export function openSpoolReader(path: string): SpoolReader {
-  const db = openDatabase(path);
-  const now = () => new Date();
-  const [books, letters] = [openBooks(db, now), openDeadLetters(db, now)];
-  const orders = openOrders(db, letters, now);
-  return {
-    order: async (order) => orders.add(order),
-    orders: async () => orders.all(),
-    deadLetters: letters.find,
-    books: books.rows,
-    report: async () => ({ ...books.report(), orders: orders.all() }),
-    close: async () => {
-      if (db.isOpen) db.close();
-    },
-  };
 }
 
 class SqliteSpool implements Spool {

@@ -1,0 +1,30 @@
+import type { Order, Spool } from '../types.ts';
+import { openBooks } from './books.ts';
+import { openDatabase } from './database.ts';
+import { openDeadLetters } from './dead-letters.ts';
+import { openOrders } from './orders.ts';
+
+/** What other commands may do with a spool, whether its owner is at work or not. */
+export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'books' | 'report'> {
+  /** Of all sinks, by id; finished ones are the record of what was done. */
+  orders(): Promise<readonly Order[]>;
+  close(): Promise<void>;
+}
+
+/** Throws where there is no spool: it never makes one. */
+export function openSpoolReader(path: string): SpoolReader {
+  const db = openDatabase(path);
+  const now = () => new Date();
+  const [books, letters] = [openBooks(db, now), openDeadLetters(db, now)];
+  const orders = openOrders(db, letters, now);
+  return {
+    order: async (order) => orders.add(order),
+    orders: async () => orders.all(),
+    deadLetters: letters.find,
+    books: books.rows,
+    report: async () => ({ ...books.report(), orders: orders.all() }),
+    close: async () => {
+      if (db.isOpen) db.close();
+    },
+  };
+}
