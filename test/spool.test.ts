@@ -73,7 +73,7 @@ test('the file is made for a log: WAL, incremental vacuum, its format; every wri
   const pragma = (name: string) => withSql(path, (db) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
   assert.equal(pragma('journal_mode'), 'wal');
   assert.equal(pragma('auto_vacuum'), 2);
-  assert.equal(pragma('user_version'), 1);
+  assert.equal(pragma('user_version'), 2);
   await spool.close(true);
   const db = createDatabase(path);
   t.after(() => db.close());
@@ -86,7 +86,7 @@ test('a format of a newer version is refused, and left as it is', async (t) => {
   await spool.close(true);
   withSql(path, (db) => db.exec('PRAGMA user_version = 7'));
   const before = readFileSync(join(path, 'spool.db'));
-  const refused = /spool\.db has format 7, .* up to 1: use the version that wrote it/;
+  const refused = /spool\.db has format 7, .* up to 2: use the version that wrote it/;
   assert.throws(() => newSpool(t, { path }), refused);
   assert.throws(() => openSpoolReader(path), refused);
   assert.deepEqual(readFileSync(join(path, 'spool.db')), before);

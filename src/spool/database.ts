@@ -2,9 +2,12 @@ import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { FORMAT, TABLES } from './schema.ts';
+import { FORMAT, STEPS } from './schema.ts';
 
-/** Makes the folder (0700), the file (0600) and the tables where they are missing. Throws where it is no spool of ours. */
+/**
+ * Makes the folder (0700), the file (0600) and the tables where they are missing, and brings a file of an older format to this
+ * one. Throws where it is no spool of ours.
+ */
 export function createDatabase(folder: string): DatabaseSync {
   const file = join(folder, 'spool.db');
   return explain(file, 'be opened', () => {
@@ -13,7 +16,7 @@ export function createDatabase(folder: string): DatabaseSync {
       // Fixed once the file has content, so it comes first.
       if (format === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
       db.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 16777216');
-      if (format === 0) transact(db, 'create its tables', () => db.exec(TABLES));
+      if (format < FORMAT) transact(db, 'make its tables', () => db.exec(STEPS.slice(format).join('')));
     });
   });
 }
@@ -26,9 +29,13 @@ export function openDatabase(folder: string): DatabaseSync {
     if (!statSync(file, { throwIfNoEntry: false })) throw new Error(missing);
     return open(file, (_, format) => {
       if (format === 0) throw new Error(missing);
+      if (format < FORMAT)
+        throw new Error(`${file} has format ${format}, this version of the program needs ${FORMAT}: ${GROWS}`);
     });
   });
 }
+
+const GROWS = '`mosaic-siem run` of this version brings it there; start that once';
 
 function open(file: string, prepare: (db: DatabaseSync, format: number) => void): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000 });

@@ -30,8 +30,9 @@ export function openDeadLetters(db: DatabaseSync, now: () => Date) {
   function bury(sink: string, { eventId, code, reason, activity }: NewDeadLetter): void {
     const { stream, receivedAt, position, ordinal, raw } = activity;
     const large = raw.length > PACK_FROM_BYTES;
-    sql.run`INSERT INTO dead_letters VALUES (NULL, ${sink}, ${now().getTime()}, ${eventId}, ${code}, ${reason}, ${stream},
-      ${receivedAt.getTime()}, ${position.page}, ${position.index}, ${ordinal}, ${Number(large)}, ${large ? pack(raw) : raw})`;
+    sql.run`INSERT INTO dead_letters (sink, at, event_id, code, reason, stream, received_at, page, position, ordinal, zstd, raw)
+      VALUES (${sink}, ${now().getTime()}, ${eventId}, ${code}, ${reason}, ${stream}, ${receivedAt.getTime()},
+        ${position.page}, ${position.index}, ${ordinal}, ${Number(large)}, ${large ? pack(raw) : raw})`;
   }
 
   /** Refused once more. */

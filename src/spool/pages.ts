@@ -13,7 +13,8 @@ export function openPages(db: DatabaseSync) {
   function add({ stream, receivedAt, partial, body }: NewPage): number {
     const { id } = sql.run`INSERT INTO pages (stream, received_at, partial)
       VALUES (${stream}, ${receivedAt.getTime()}, ${Number(partial)})`;
-    sql.run`INSERT INTO bodies VALUES (${id}, ${checksum(body)}, ${pack(body)})`;
+    sql.run`INSERT INTO bodies (page, sha256, zstd, stream, received_at, partial)
+      VALUES (${id}, ${checksum(body)}, ${pack(body)}, ${stream}, ${receivedAt.getTime()}, ${Number(partial)})`;
     return id;
   }
 

@@ -3,8 +3,7 @@
  * `entries`: the books of one sink and one page that is kept. A page waits from the sink's cursor on; what is missing behind it
  * is an error, and shows as one. `books` joins them with what trimming has folded. Columns are named as in BookRow.
  */
-export const FORMAT = 1;
-export const TABLES = `
+const FIRST = `
   CREATE TABLE pages (number INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, received_at INTEGER NOT NULL,
     partial INTEGER NOT NULL, collected INTEGER) STRICT;
   CREATE INDEX pages_by_receipt ON pages (received_at);
@@ -41,5 +40,29 @@ export const TABLES = `
     FROM (SELECT stream, sink, hour, collected, delivered, filtered, dead, discarded, damaged, waiting FROM entries
       UNION ALL SELECT stream, sink, hour, collected, delivered, filtered, dead, discarded, damaged, 0 FROM folded)
     GROUP BY stream, sink, hour;
-  PRAGMA user_version = ${FORMAT};
+  PRAGMA user_version = 1;
 `;
+
+/**
+ * `key`: the name of the key that the bytes are encrypted with; NULL where they are not. A body tells its own stream and time, so
+ * that a row of `pages` that is lost loses no activity; NULL in those of the first format. `set_aside`: what is left of damaged
+ * pages. `wanted`: the single events that an order is about.
+ */
+const SECOND = `
+  ALTER TABLE bodies ADD COLUMN key TEXT;
+  ALTER TABLE bodies ADD COLUMN stream TEXT;
+  ALTER TABLE bodies ADD COLUMN received_at INTEGER;
+  ALTER TABLE bodies ADD COLUMN partial INTEGER;
+  ALTER TABLE dead_letters ADD COLUMN key TEXT;
+  ALTER TABLE orders ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE orders ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE set_aside (page INTEGER PRIMARY KEY, stream TEXT NOT NULL, received_at INTEGER NOT NULL, collected INTEGER,
+    found_at INTEGER NOT NULL, why TEXT NOT NULL, bytes BLOB) STRICT;
+  CREATE TABLE wanted (order_id INTEGER NOT NULL, page INTEGER NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (order_id, page, position)) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 2;
+`;
+
+/** What makes each format out of the one before. A new file takes all steps, so that it is like one that has grown. */
+export const STEPS = [FIRST, SECOND] as const;
+export const FORMAT = STEPS.length;
