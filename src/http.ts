@@ -207,11 +207,19 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/before secure TLS connection/, 'does it speak TLS on this port?'],
 ];
 
+interface Told {
+  readonly code?: string;
+  readonly message?: string;
+  readonly reason?: unknown;
+  readonly cause?: unknown;
+}
+
 /** What a connection's error says, with what to do about it where that is known. */
 export function because(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0)
     return [...new Set(error.errors.map(because))].join(', ');
-  const { code = '', reason, message = '' } = error as { code?: string; reason?: unknown; message?: string };
+  const { code = '', reason, message = '', cause } = error as Told;
+  if (code === 'UND_ERR_PRX_TLS' && cause) return `no TLS with the proxy: ${because(cause)}`;
   const [, hint] = HINTS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
   // An OpenSSL error's message is its place in the source; its reason is what happened. Node's own advice names its flags.
   const text = (typeof reason === 'string' ? reason : message).replace(/; if the root CA .*$/s, '');
