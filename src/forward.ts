@@ -9,7 +9,7 @@ import { readAhead } from './forward/read-ahead.ts';
 import { type Entry, Window } from './forward/window.ts';
 import type { Tell } from './news.ts';
 import { Unavailable } from './sink.ts';
-import type { Normalize, SecurityEvent, Sink, Spool } from './types.ts';
+import type { Normalize, Orders, SecurityEvent, Sink, Spool } from './types.ts';
 
 export interface ForwardOptions {
   readonly name: string;
@@ -24,7 +24,7 @@ export interface ForwardOptions {
   open(signal: AbortSignal): Promise<Sink>;
 }
 export interface ForwardTools {
-  readonly spool: Pick<Spool, 'read' | 'cursor' | 'commit' | 'orders' | 'deadLetters' | 'revive' | 'discard'>;
+  readonly spool: Pick<Spool, 'read' | 'cursor' | 'commit' | 'deadLetters'> & Omit<Orders, 'order'>;
   readonly normalize: Normalize;
   readonly tell: Tell;
   /** ms; monotonic. */

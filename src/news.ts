@@ -37,7 +37,8 @@ export type News =
       readonly page: number;
       readonly reason: string;
     }
-  | { readonly what: 'order'; readonly sink: string; readonly order: Order }
+  /** Done. reasons: some of those for which events of a replay were refused. */
+  | { readonly what: 'order'; readonly sink: string; readonly order: Order; readonly reasons?: readonly string[] }
   | { readonly what: 'spool_error'; readonly doing: string; readonly error: string }
   /** Only where no other news shows it. */
   | { readonly what: 'spool_works'; readonly doing: string };

@@ -1,28 +1,77 @@
 /** What operators leave in a spool, and what it shows to those who look into it. The two loops need none of the reports. */
-import type { Cursor, DeadLetterFilter, GapReason, StreamName } from './types.ts';
+import type { Cursor, DeadLetterFilter, GapReason, Page, StreamName } from './types.ts';
+
+/** Times of receipt: `from` is in it, `to` is not. */
+export interface Span {
+  readonly from: Date;
+  readonly to: Date;
+}
 
 /** Work that an operator left for the running process: rows, so they survive a restart. */
-export interface NewOrder {
-  readonly kind: 'revive' | 'discard';
+export type NewOrder =
+  | { readonly kind: 'revive' | 'discard'; readonly sink: string; readonly filter: DeadLetterFilter }
+  | NewReplay;
+/** Retained pages once more: what this sink has settled of the span, or only `events`, which lie in it. */
+export interface NewReplay {
+  readonly kind: 'replay';
   readonly sink: string;
-  readonly filter: DeadLetterFilter;
+  readonly span: Span;
+  readonly events?: readonly Cursor[];
 }
-export interface Order extends NewOrder {
+export interface Order {
   readonly id: number;
+  readonly kind: NewOrder['kind'];
+  readonly sink: string;
+  /** Of a replay: empty. */
+  readonly filter: DeadLetterFilter;
+  /** Of a replay only. */
+  readonly span?: Span;
   readonly createdAt: Date;
   readonly finishedAt?: Date;
-  /** The last dead letter that was handled, and the last that existed when the order was given. */
+  /** The last dead letter that was handled, and the last that existed when the order was given. Of a replay: pages. */
   readonly after: number;
   readonly upTo: number;
+  /** Events that a replay is about; as many are delivered, refused and filtered as were still there. */
+  readonly total: number;
   readonly delivered: number;
   readonly refused: number;
+  readonly filtered: number;
   readonly discarded: number;
+  /** Pages that a full spool had to drop before a replay came to them. */
+  readonly pagesGone: number;
+}
+/** A page that a replay comes to, and which of its events it is about. */
+export interface ReplayPage {
+  readonly page: Page;
+  /** They are so many, or fewer. */
+  readonly most: number;
+  wants(index: number): boolean;
+}
+/** What became of the pages of a replay up to `after`. */
+export interface Replayed {
+  readonly after: number;
+  readonly delivered: number;
+  readonly refused: number;
+  readonly filtered: number;
+  readonly finished: boolean;
 }
 export interface Revived {
   readonly after: number;
   readonly delivered: readonly number[];
   readonly refused: readonly { readonly id: number; readonly reason: string }[];
   readonly finished: boolean;
+}
+
+/** How operators' orders are left and carried out. */
+export interface Orders {
+  order(order: NewOrder): Promise<number>;
+  /** The unfinished ones of a sink, oldest first. */
+  orders(sink: string): Promise<readonly Order[]>;
+  revive(order: number, revived: Revived): Promise<void>;
+  discard(order: number): Promise<number>;
+  /** The first page of a replay behind `after`. */
+  replayPage(order: number, after: number): Promise<ReplayPage | undefined>;
+  replayed(order: number, done: Replayed): Promise<void>;
 }
 
 export interface Gap {

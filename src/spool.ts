@@ -8,6 +8,7 @@ import { createDatabase, explain, type Sql, statements, transact } from './spool
 import { openDeadLetters } from './spool/dead-letters.ts';
 import { openOrders } from './spool/orders.ts';
 import { openPages } from './spool/pages.ts';
+import { openReplays } from './spool/replays.ts';
 import { Room } from './spool/room.ts';
 import type {
   BookFilter,
@@ -20,6 +21,8 @@ import type {
   NewPage,
   Order,
   Page,
+  Replayed,
+  ReplayPage,
   Reservation,
   Revived,
   Settled,
@@ -59,6 +62,7 @@ class SqliteSpool implements Spool {
   readonly #cursors: ReturnType<typeof openCursors>;
   readonly #books: ReturnType<typeof openBooks>;
   readonly #letters: ReturnType<typeof openDeadLetters>;
+  readonly #replays: ReturnType<typeof openReplays>;
   readonly #orders: ReturnType<typeof openOrders>;
   readonly #room: Room;
   readonly #options: SpoolOptions;
@@ -75,7 +79,8 @@ class SqliteSpool implements Spool {
     this.#cursors = openCursors(db);
     this.#books = openBooks(db, now);
     this.#letters = openDeadLetters(db, now);
-    this.#orders = openOrders(db, this.#letters, now);
+    this.#replays = openReplays(db, this.#pages, now);
+    this.#orders = openOrders(db, this.#letters, this.#replays, now);
     this.#room = new Room(db, { freeDisk: () => freeDisk(options.path), ...options, now });
   }
 
@@ -135,6 +140,14 @@ class SqliteSpool implements Spool {
 
   async orders(sink: string): Promise<readonly Order[]> {
     return this.#orders.unfinished(sink);
+  }
+
+  async replayPage(order: number, after: number): Promise<ReplayPage | undefined> {
+    return explain(this.#db, 'read a page', () => this.#replays.next(order, after));
+  }
+
+  async replayed(order: number, done: Replayed): Promise<void> {
+    this.#write('store a replay', () => this.#replays.done(order, done));
   }
 
   async revive(order: number, revived: Revived): Promise<void> {

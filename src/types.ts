@@ -13,7 +13,7 @@
  * possible gap  a collect call whose answer was lost after Mosaic may have moved the stream on
  */
 
-import type { BookFilter, BookRow, NewOrder, Order, Revived, SpoolReport } from './spool-shape.ts';
+import type { BookFilter, BookRow, Orders, SpoolReport } from './spool-shape.ts';
 
 export type * from './spool-shape.ts';
 
@@ -106,6 +106,8 @@ export interface DeadLetter extends NewDeadLetter {
   readonly id: number;
   readonly sink: string;
   readonly at: Date;
+  /** Set when the stored activity cannot be read: what is wrong. `raw` is then empty. */
+  readonly damaged?: string;
 }
 export interface DeadLetterFilter {
   readonly sink?: string;
@@ -143,7 +145,7 @@ export interface SpoolStart {
 
 export type GapReason = 'no_answer' | 'cut_off' | 'gateway' | 'too_large' | 'crash';
 /** The durable log. Every write is one transaction, on disk and synced when its promise resolves. */
-export interface Spool {
+export interface Spool extends Orders {
   /** All cursors in one transaction, `was`, and the mark of an unclean stop. Before the first collect. */
   start(sinks: readonly SinkStart[], streams: readonly StreamName[]): Promise<SpoolStart>;
   /** Room for one answer of this size, in the quota and on the disk; undefined while there is none. */
@@ -156,11 +158,6 @@ export interface Spool {
   cursor(sink: string): Promise<Cursor>;
   /** Cursor, dead letters and books: all or none. */
   commit(sink: string, cursor: Cursor, settled: readonly Settled[]): Promise<void>;
-  order(order: NewOrder): Promise<number>;
-  /** The unfinished ones of a sink, oldest first. */
-  orders(sink: string): Promise<readonly Order[]>;
-  revive(order: number, revived: Revived): Promise<void>;
-  discard(order: number): Promise<number>;
   deadLetters(filter: DeadLetterFilter): AsyncIterable<DeadLetter>;
   books(filter: BookFilter): AsyncIterable<BookRow>;
   gap(stream: StreamName, reason: GapReason): Promise<void>;

@@ -158,9 +158,12 @@ const order: Order = {
   createdAt: at,
   after: 0,
   upTo: 9,
+  total: 0,
   delivered: 7,
   refused: 1,
+  filtered: 0,
   discarded: 0,
+  pagesGone: 0,
 };
 const raw = { stream, receivedAt: at, position: { page: 1, index: 0 }, ordinal: 0, raw: new Uint8Array() } as const;
 const dead = { eventId: 'e', code: 'page_loaded.start', reason: '400 mapper_parsing_exception', activity: raw };

@@ -244,17 +244,23 @@ describe('news', () => {
       createdAt: new Date(),
       after: 9,
       upTo: 9,
+      total: 100,
       delivered: 7,
       refused: 2,
+      filtered: 0,
       discarded: 0,
+      pagesGone: 0,
     } as const;
     log.tell({ what: 'order', sink: 'soc', order });
     log.tell({ what: 'order', sink: 'soc', order: { ...order, id: 4, kind: 'discard', discarded: 5 } });
+    const replay = { ...order, id: 5, kind: 'replay', filtered: 1, pagesGone: 3 } as const;
+    log.tell({ what: 'order', sink: 'soc', order: replay, reasons: ['too old', 'too large'] });
     await log.close();
     assert.deepEqual(messages(), [
       'sink soc refuses everything: mapping; 1,200 events are held, none is given up',
       'order 3, dead letters of sink soc: 7 delivered, 2 refused again',
       'order 4, dead letters of sink soc: 5 discarded',
+      'order 5, replay of sink soc: 7 delivered, 2 refused, 1 left out by only or except, 90 could no longer be sent, 3 of their pages had to make room; refused, and no dead letters: too old; too large',
     ]);
   });
 

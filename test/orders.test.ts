@@ -71,7 +71,8 @@ test('two orders are done one after the other, and a letter is delivered once', 
   await spool.order({ kind: 'revive', sink: 'one', filter: { ids: [1, 2, 3] } });
   await spool.order({ kind: 'revive', sink: 'one', filter: {} });
   await spool.order({ kind: 'discard', sink: 'one', filter: {} });
-  await until(() => done(spool));
+  await until(() => newsIn(it.news, 'order').length === 3);
+  assert.ok(await done(spool));
   assert.equal(it.got.length, 60);
   const orders = newsIn(it.news, 'order').map((news) => news.what === 'order' && news.order.delivered);
   assert.deepEqual(orders, [3, 57, 0]);

@@ -79,7 +79,7 @@ test('an order stands for the dead letters of its moment, and stays as a record'
   const id = await spool.order({ kind: 'revive', sink: 'splunk', filter });
   await bury(spool, ['a']);
   const open = { id, kind: 'revive', sink: 'splunk', filter, createdAt: new Date(NOON), after: 0, upTo: ids[1] };
-  const zero = { delivered: 0, refused: 0, discarded: 0 };
+  const zero = { total: 0, delivered: 0, refused: 0, filtered: 0, discarded: 0, pagesGone: 0 };
   assert.deepEqual(await spool.orders('splunk'), [{ ...open, ...zero }]);
   assert.deepEqual(await spool.orders('elastic'), []);
   await spool.close(false);

@@ -3,7 +3,7 @@ import { sinks } from '../../sinks/index.ts';
 import { type Config, loadConfig } from '../config.ts';
 import type { SpoolReader } from '../spool.ts';
 import { Failure, printable } from '../terminal.ts';
-import type { DeadLetter, DeadLetterFilter, NewOrder } from '../types.ts';
+import type { DeadLetter, DeadLetterFilter } from '../types.ts';
 import { decimal } from '../words.ts';
 import { askRunning } from './ask.ts';
 import { followOrders } from './follow-orders.ts';
@@ -65,7 +65,9 @@ function showCommand(): Command {
     );
 }
 
-function orderCommand(name: string, kind: NewOrder['kind'], description: string): Command {
+type Kind = 'revive' | 'discard';
+
+function orderCommand(name: string, kind: Kind, description: string): Command {
   return filtered(new Command(name))
     .description(description)
     .option('--no-wait', 'leave the order and do not follow it')
@@ -154,7 +156,7 @@ function showOne(letter: DeadLetter, json: boolean): void {
 
 async function leaveOrders(
   { reader, config }: Opened,
-  kind: NewOrder['kind'],
+  kind: Kind,
   filter: DeadLetterFilter,
   options: Options,
 ): Promise<void> {

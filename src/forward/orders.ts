@@ -2,9 +2,10 @@ import { backoffMs, wait } from '../backoff.ts';
 import type { ForwardOptions, ForwardTools } from '../forward.ts';
 import type { DeadLetter, Order, Revived } from '../types.ts';
 import { newBell } from './bell.ts';
+import { replay } from './replay.ts';
 import { type Entry, newEntry } from './window.ts';
 
-interface Ordering {
+export interface Ordering {
   /** Hands events to the loop, which sends them when the live log has nothing to send. */
   submit(entries: readonly Entry[]): void;
   readonly stop: AbortSignal;
@@ -22,6 +23,7 @@ export async function runOrders(tools: ForwardTools, options: ForwardOptions, on
     try {
       const [order] = await tools.spool.orders(name);
       if (order?.kind === 'discard') await discard(tools, order);
+      else if (order?.kind === 'replay') await replay(tools, options, order, on);
       else if (order) await revive(tools, options, order, on);
       else await wait(LOOK_EVERY_MS, on.stop);
       attempt = 0;

@@ -1,8 +1,7 @@
 import type { Say } from '../log.ts';
 import type { News, Tell } from '../news.ts';
 import { mends } from '../news-trouble.ts';
-import type { Order } from '../types.ts';
-import { decimal, span } from '../words.ts';
+import { decimal, replayWords, span } from '../words.ts';
 import { createBurials } from './burials.ts';
 import { createFlapping } from './flapping.ts';
 
@@ -124,7 +123,7 @@ class Teller {
         );
         break;
       case 'order':
-        this.#lines.info(ordered(news.order), { what: news.what, sink: news.sink, order: news.order.id });
+        this.#lines.info(ordered(news), { what: news.what, sink: news.sink, order: news.order.id });
         break;
       case 'settled':
         for (const dead of news.dead) this.#burials.bury(news.sink, dead);
@@ -219,10 +218,14 @@ class Teller {
   }
 }
 
-function ordered({ id, kind, sink, delivered, refused, discarded }: Order): string {
-  const dropped = `${decimal(discarded)} discarded`;
-  const revived = `${decimal(delivered)} delivered, ${decimal(refused)} refused again`;
-  return `order ${id}, dead letters of sink ${sink}: ${kind === 'discard' ? dropped : revived}`;
+function ordered({ order, reasons = [] }: Of<'order'>): string {
+  const { id, kind, sink, delivered, refused, discarded } = order;
+  const of = `of sink ${sink}`;
+  if (kind === 'discard') return `order ${id}, dead letters ${of}: ${decimal(discarded)} discarded`;
+  if (kind === 'revive')
+    return `order ${id}, dead letters ${of}: ${decimal(delivered)} delivered, ${decimal(refused)} refused again`;
+  const why = reasons.length > 0 ? `; refused, and no dead letters: ${reasons.join('; ')}` : '';
+  return `order ${id}, replay ${of}: ${replayWords(order)}${why}`;
 }
 
 function fieldsOf(news: News): Readonly<Record<string, string | number | boolean>> {

@@ -3,6 +3,8 @@ import { openBooks } from './books.ts';
 import { openDatabase } from './database.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { openOrders } from './orders.ts';
+import { openPages } from './pages.ts';
+import { openReplays } from './replays.ts';
 
 /** What other commands may do with a spool, whether its owner is at work or not. */
 export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'books' | 'report'> {
@@ -16,7 +18,7 @@ export function openSpoolReader(path: string): SpoolReader {
   const db = openDatabase(path);
   const now = () => new Date();
   const [books, letters] = [openBooks(db, now), openDeadLetters(db, now)];
-  const orders = openOrders(db, letters, now);
+  const orders = openOrders(db, letters, openReplays(db, openPages(db), now), now);
   return {
     order: async (order) => orders.add(order),
     orders: async () => orders.all(),

@@ -6,7 +6,7 @@ import { explain, type Sql, statements, transact } from './database.ts';
 export interface RoomOptions {
   /** Bytes. Beats `retentionMs`. */
   readonly maxSize: number;
-  /** How long pages are kept that every configured sink has settled. */
+  /** How long pages are kept that every configured sink has settled, and that no unfinished replay needs. */
   readonly retentionMs: number;
   /** Bytes. */
   readonly freeDisk: () => number;
@@ -65,7 +65,7 @@ export class Room {
       await this.#shrink();
       const short = !this.#fits(this.#wanted);
       const expired = this.#options.now().getTime() - this.#options.retentionMs;
-      const pages = short ? this.#drop(Number.MAX_SAFE_INTEGER, 8) : this.#drop(expired, 64);
+      const pages = short ? this.#dropAny() : this.#drop(expired, 64);
       if (pages === 0) return dropped;
       dropped += pages;
     }
@@ -80,11 +80,17 @@ export class Room {
     return this.#options.freeDisk() >= 2 * bytes + this.#reserved;
   }
 
+  /** Collecting does not stop for a replay: where room is short, the pages that it still needs are the last to go, but they go. */
+  #dropAny(): number {
+    return this.#drop(Number.MAX_SAFE_INTEGER, 8) || this.#drop(Number.MAX_SAFE_INTEGER, 8, true);
+  }
+
   /** The oldest pages received before, at most so many, in one transaction with folding their books. */
-  #drop(before: number, atMost: number): number {
+  #drop(before: number, atMost: number, neededToo = false): number {
     const sql = this.#sql;
     const pages = sql.all<{ number: number }>`SELECT number FROM pages WHERE received_at < ${before}
-      AND number < (SELECT min(page) FROM sinks WHERE configured) AND collected IS NOT NULL ORDER BY received_at, number LIMIT ${atMost}`;
+      AND number < (SELECT min(page) FROM sinks WHERE configured) AND collected IS NOT NULL
+      AND (${Number(neededToo)} OR NOT EXISTS (SELECT 1 FROM needed n WHERE n.page = number)) ORDER BY received_at, number LIMIT ${atMost}`;
     if (pages.length === 0) return 0;
     const list = JSON.stringify(pages.map(({ number }) => number));
     transact(this.#db, 'drop settled pages', () => {
@@ -94,6 +100,9 @@ export class Room {
         ON CONFLICT DO UPDATE SET collected = collected + excluded.collected, delivered = delivered + excluded.delivered,
           filtered = filtered + excluded.filtered, dead = dead + excluded.dead, discarded = discarded + excluded.discarded,
           damaged = damaged + excluded.damaged`;
+      sql.run`UPDATE orders SET discarded = discarded + n.pages FROM (SELECT order_id, count(*) AS pages FROM needed
+        WHERE page IN (SELECT value FROM json_each(${list})) GROUP BY order_id) n WHERE id = n.order_id`;
+      sql.run`DELETE FROM wanted WHERE page IN (SELECT value FROM json_each(${list}))`;
       sql.run`DELETE FROM settled WHERE page IN (SELECT value FROM json_each(${list}))`;
       sql.run`DELETE FROM bodies WHERE page IN (SELECT value FROM json_each(${list}))`;
       sql.run`DELETE FROM pages WHERE number IN (SELECT value FROM json_each(${list}))`;

@@ -46,7 +46,8 @@ const FIRST = `
 /**
  * `key`: the name of the key that the bytes are encrypted with; NULL where they are not. A body tells its own stream and time, so
  * that a row of `pages` that is lost loses no activity; NULL in those of the first format. `set_aside`: what is left of damaged
- * pages. `wanted`: the single events that an order is about.
+ * pages. `wanted`: the single events that an order is about: those of a replay of some, and those that a discard has dropped.
+ * `needed`: the pages that unfinished replays still have to read.
  */
 const SECOND = `
   ALTER TABLE bodies ADD COLUMN key TEXT;
@@ -60,6 +61,13 @@ const SECOND = `
     found_at INTEGER NOT NULL, why TEXT NOT NULL, bytes BLOB) STRICT;
   CREATE TABLE wanted (order_id INTEGER NOT NULL, page INTEGER NOT NULL, position INTEGER NOT NULL,
     PRIMARY KEY (order_id, page, position)) STRICT, WITHOUT ROWID;
+  CREATE VIEW needed AS SELECT o.id AS order_id, p.number AS page FROM orders o JOIN sinks k ON k.sink = o.sink AND k.configured
+    JOIN pages p ON p.number > o.done_to AND p.number <= o.up_to
+    WHERE o.kind = 'replay' AND o.finished_at IS NULL AND iif(o.filter ->> '$.missing',
+      EXISTS (SELECT 1 FROM wanted w WHERE w.order_id = o.id AND w.page = p.number),
+      p.received_at >= o.filter ->> '$.from' AND p.received_at < o.filter ->> '$.to');
+  CREATE INDEX bodies_by_key ON bodies (key) WHERE key IS NOT NULL;
+  CREATE INDEX dead_letters_by_key ON dead_letters (key) WHERE key IS NOT NULL;
   PRAGMA user_version = 2;
 `;
 
