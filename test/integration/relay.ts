@@ -18,8 +18,8 @@ interface State {
   slow: boolean;
 }
 
-/** Bytes pass as they are, so TLS is between the client and the server. */
-export async function startRelay(to: number): Promise<Relay> {
+/** Bytes pass as they are, so TLS is between the client and the server. `host`: any address of loopback. */
+export async function startRelay(to: number, host = '127.0.0.1'): Promise<Relay> {
   const state: State = { lost: false, slow: false };
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
@@ -30,7 +30,7 @@ export async function startRelay(to: number): Promise<Relay> {
     for (const socket of pair) socket.once('close', () => pairs.delete(pair));
   });
   const listen = async (port: number) => {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
   };
   const stop = async () => {
