@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rsyslog with one listener, which takes both ways to frame. Each message becomes a line of JSON in $DIR/stored.jsonl, with all
 # that rsyslog parsed of it.
-# Environment: PROTOCOL (udp, with tcp beside it; tcp; tls), MAX_SIZE. For tls: CERTIFICATES (a folder with ca.pem, server.pem and
+# Environment: PROTOCOL (udp, with tcp beside it; tcp; tls), MAX_SIZE (in bytes). For tls: CERTIFICATES (a folder with ca.pem, server.pem and
 # server.key), CLIENTS (anon, x509/certvalid, x509/name), CLIENT_NAME (for the last one).
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$HERE/debian.sh"
@@ -28,9 +28,9 @@ field() { echo "property(outname=\"$1\" name=\"$2\" format=\"jsonf\" ${3:-}) con
 
 # Control characters are stored as they come, so that one which should not have come shows.
 cat >"$DIR/rsyslog.conf" <<END
-global(workDirectory="$DIR" maxMessageSize="${MAX_SIZE:-8k}" net.enableDNS="off" parser.escapeControlCharactersOnReceive="off"
+global(workDirectory="$DIR" maxMessageSize="$MAX_SIZE" net.enableDNS="off" parser.escapeControlCharactersOnReceive="off"
   oversizemsg.errorfile="$DIR/oversize.log" ${DRIVER:-})
-module(load="imtcp" maxSessions="500")
+module(load="imtcp" maxSessions="500" maxFrameSize="$((MAX_SIZE > 200000 ? MAX_SIZE : 200000))")
 module(load="mmpstrucdata")
 template(name="line" type="list") {
   constant(value="{")
