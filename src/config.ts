@@ -11,6 +11,7 @@ import { ConfigMistakes, didYouMean } from './config/mistakes.ts';
 import { type MosaicConfig, readMosaic } from './config/mosaic.ts';
 import * as schema from './config/schema.ts';
 import { readSinks, type SinkConfig } from './config/sinks.ts';
+import { type SpoolConfig, spoolConfig } from './config/spool.ts';
 import { ConfigTree, isPlainMap } from './config/tree.ts';
 import { droppableFields, isDroppable, isNeeded } from './normalize/drop.ts';
 import type { EventOptions } from './normalize/event-options.ts';
@@ -25,7 +26,7 @@ export interface Config {
   /** As the user named it. */
   readonly file: string;
   readonly mosaic: MosaicConfig;
-  readonly spool: { readonly path: string; readonly maxSize: number; readonly retentionMs: number };
+  readonly spool: SpoolConfig;
   readonly events: EventOptions;
   readonly sinks: readonly SinkConfig[];
   /** undefined: switched off. */
@@ -140,13 +141,14 @@ function readRest(
   const shutdownTimeoutMs = validate(tree, ['shutdown_timeout'], schema.shutdownTimeout, raw['shutdown_timeout']);
   const log = readLog(tree, raw['log'], warnings);
   for (const [section, value] of [
+    [schema.spool, raw['spool']],
     [schema.status, raw['status']],
     [schema.log, raw['log']],
   ] as const)
     for (const secret of secretsIn(section, value)) secrets.add(secret);
   if (!spool || !events || !status || shutdownTimeoutMs === undefined || !log) return undefined;
   return {
-    spool: { path: resolve(spool.path), maxSize: spool.max_size, retentionMs: spool.retention },
+    spool: spoolConfig(spool),
     events: {
       severity: events.severity,
       original: events.original,

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { statfsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { openBodies } from './spool/bodies.ts';
 import { openBooks } from './spool/books.ts';
 import { openCursors } from './spool/cursors.ts';
 import { createDatabase, explain, type Sql, statements, transact } from './spool/database.ts';
@@ -10,6 +11,7 @@ import { openOrders } from './spool/orders.ts';
 import { openPages } from './spool/pages.ts';
 import { openReplays } from './spool/replays.ts';
 import { Room } from './spool/room.ts';
+import { createSealer, type SpoolKeys } from './spool/seal.ts';
 import type {
   BookFilter,
   BookRow,
@@ -34,9 +36,9 @@ import type {
 } from './types.ts';
 
 export { lockSpool } from './spool/database.ts';
-export { openSpoolReader, type SpoolReader } from './spool/reader.ts';
+export { openSpoolReader, type PageRead, type SpoolReader } from './spool/reader.ts';
 
-export interface SpoolOptions {
+export interface SpoolOptions extends SpoolKeys {
   /** A folder on a local disk; made (0700) where it is missing. */
   readonly path: string;
   /** Bytes. Beats `retentionMs`. */
@@ -58,6 +60,7 @@ export function openSpool(options: SpoolOptions): Spool {
 class SqliteSpool implements Spool {
   readonly #db: DatabaseSync;
   readonly #sql: Sql;
+  readonly #bodies: ReturnType<typeof openBodies>;
   readonly #pages: ReturnType<typeof openPages>;
   readonly #cursors: ReturnType<typeof openCursors>;
   readonly #books: ReturnType<typeof openBooks>;
@@ -66,19 +69,23 @@ class SqliteSpool implements Spool {
   readonly #orders: ReturnType<typeof openOrders>;
   readonly #room: Room;
   readonly #options: SpoolOptions;
+  readonly #now: () => Date;
   readonly #arrivals = new EventEmitter().setMaxListeners(0);
   /** By page: they ride on the next transaction. */
   readonly #counts = new Map<number, number>();
 
   constructor(db: DatabaseSync, options: SpoolOptions) {
     const now = options.now ?? (() => new Date());
+    this.#now = now;
     this.#db = db;
     this.#sql = statements(db);
     this.#options = options;
-    this.#pages = openPages(db);
+    const sealer = createSealer(options);
+    this.#bodies = openBodies(db, sealer);
+    this.#pages = openPages(db, this.#bodies);
     this.#cursors = openCursors(db);
     this.#books = openBooks(db, now);
-    this.#letters = openDeadLetters(db, now);
+    this.#letters = openDeadLetters(db, sealer, now);
     this.#replays = openReplays(db, this.#pages, now);
     this.#orders = openOrders(db, this.#letters, this.#replays, now);
     this.#room = new Room(db, { freeDisk: () => freeDisk(options.path), ...options, now });
@@ -114,6 +121,7 @@ class SqliteSpool implements Spool {
     for (;;) {
       signal.throwIfAborted();
       const page = explain(this.#db, 'read a page', () => this.#pages.firstFrom(at.page));
+      if (page?.damaged) this.#setAside(page);
       const collected = page && this.#counts.get(page.number);
       if (page) return collected === undefined ? page : { ...page, collected };
       await once(this.#arrivals, 'page', { signal }).catch(() => undefined);
@@ -195,6 +203,13 @@ class SqliteSpool implements Spool {
       this.#db.close();
       this.#arrivals.emit('page');
     }
+  }
+
+  /** What the damaged page tells is not held up where this fails: the next one to read it tries again. */
+  #setAside(page: Page): void {
+    try {
+      this.#write('set a damaged page aside', () => this.#bodies.setAside(page, this.#now()));
+    } catch {}
   }
 
   #write<T>(doing: string, work: () => T): T {

@@ -66,10 +66,21 @@ export const mosaic = z
   })
   .describe('Where activities come from.');
 
+const KEY = 'expected 32 bytes as base64 or hex, as `openssl rand -base64 32` makes them';
+/** Gives the bytes. The message never quotes what was given. */
+const key = (description: string) =>
+  z
+    .string({ error: KEY })
+    .regex(/^([\dA-Fa-f]{64}|[\w+/-]{42}[AEIMQUYcgkosw048]=?)$/, KEY)
+    .meta({ description, secret: true })
+    .transform((given): Uint8Array => Buffer.from(given, given.length === 64 ? 'hex' : 'base64'));
+
 export const spoolKeys = {
   path: text.default('./data').describe('A folder on a local disk. Relative to the working directory.'),
   max_size: size.prefault('10GiB').describe('When nothing more can be dropped collecting stops, and goes on alone.'),
   retention: duration.prefault('7d').describe('How long delivered pages are kept.'),
+  encryption_key: key('Encrypts what is stored from now on (AES-256-GCM): 32 bytes as base64 or hex.').optional(),
+  old_keys: z.array(key('A key that was encryption_key before.')).optional().describe('They only decrypt.'),
 };
 export const spool = z.strictObject(spoolKeys).prefault({}).describe('The durable log between Mosaic and the sinks.');
 

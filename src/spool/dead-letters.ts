@@ -1,13 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import type { DeadLetter, DeadLetterFilter, NewDeadLetter, StreamName } from '../types.ts';
+import { pack } from './bodies.ts';
 import { statements } from './database.ts';
-import { pack } from './pages.ts';
+import { MissingKey, type Sealer } from './seal.ts';
 
 const PACK_FROM_BYTES = 2048;
 
 /** What a sink would not take. `bury`, `refuse` and `remove` run in the transactions of their caller. */
-export function openDeadLetters(db: DatabaseSync, now: () => Date) {
+export function openDeadLetters(db: DatabaseSync, sealer: Sealer, now: () => Date) {
   const sql = statements(db);
 
   /** The next 100 by id. */
@@ -22,7 +23,7 @@ export function openDeadLetters(db: DatabaseSync, now: () => Date) {
   async function* find(filter: DeadLetterFilter): AsyncGenerator<DeadLetter> {
     let rows = matching(filter);
     while (rows.length > 0) {
-      for (const row of rows) yield toDeadLetter(row);
+      for (const row of rows) yield toDeadLetter(row, sealer);
       rows = matching({ ...filter, after: rows.at(-1)?.id ?? 0 });
     }
   }
@@ -30,9 +31,11 @@ export function openDeadLetters(db: DatabaseSync, now: () => Date) {
   function bury(sink: string, { eventId, code, reason, activity }: NewDeadLetter): void {
     const { stream, receivedAt, position, ordinal, raw } = activity;
     const large = raw.length > PACK_FROM_BYTES;
-    sql.run`INSERT INTO dead_letters (sink, at, event_id, code, reason, stream, received_at, page, position, ordinal, zstd, raw)
-      VALUES (${sink}, ${now().getTime()}, ${eventId}, ${code}, ${reason}, ${stream}, ${receivedAt.getTime()},
-        ${position.page}, ${position.index}, ${ordinal}, ${Number(large)}, ${large ? pack(raw) : raw})`;
+    const { page, index } = position;
+    const { bytes, key } = sealer.seal(large ? pack(raw) : raw, placeOf(page, index, eventId));
+    sql.run`INSERT INTO dead_letters (sink, at, event_id, code, reason, stream, received_at, page, position, ordinal, zstd, raw, key)
+      VALUES (${sink}, ${now().getTime()}, ${eventId}, ${code}, ${reason}, ${stream}, ${receivedAt.getTime()}, ${page}, ${index},
+        ${ordinal}, ${Number(large)}, ${bytes}, ${key})`;
   }
 
   /** Refused once more. */
@@ -70,20 +73,33 @@ type LetterRow = Pick<DeadLetter, 'id' | 'sink' | 'code' | 'reason'> & {
   readonly ordinal: number;
   readonly zstd: number;
   readonly raw: Uint8Array;
+  readonly key: string | null;
 };
 
-function toDeadLetter(row: LetterRow): DeadLetter {
+function toDeadLetter(row: LetterRow, sealer: Sealer): DeadLetter {
   const { id, sink, code, reason, stream, ordinal } = row;
   const position = { page: row.page, index: row.position };
-  const activity = { stream, receivedAt: new Date(row.received_at), position, ordinal, raw: unpacked(row) };
-  return { id, sink, at: new Date(row.at), eventId: row.event_id, code, reason, activity };
+  const { raw, damaged } = unpacked(row, sealer);
+  const activity = { stream, receivedAt: new Date(row.received_at), position, ordinal, raw };
+  return { id, sink, at: new Date(row.at), eventId: row.event_id, code, reason, activity, ...(damaged && { damaged }) };
 }
 
-/** Bytes that do not unpack are handed out as they are: normalize tells that it cannot read them. */
-function unpacked({ zstd, raw }: LetterRow): Uint8Array {
+/** What is wrong with one stays with that one: its facts are told, and that its activity is lost. */
+function unpacked(row: LetterRow, sealer: Sealer): { raw: Uint8Array; damaged?: string } {
+  const { zstd, raw: bytes, key, event_id: eventId } = row;
   try {
-    return zstd ? zstdDecompressSync(raw) : raw;
-  } catch {
-    return raw;
+    const opened = sealer.open({ bytes, key }, placeOf(row.page, row.position, eventId));
+    return { raw: zstd ? zstdDecompressSync(opened) : opened };
+  } catch (error) {
+    if (error instanceof MissingKey) throw error;
+    return {
+      raw: new Uint8Array(),
+      damaged: `the activity of dead letter ${row.id} is damaged: ${(error as Error).message}`,
+    };
   }
+}
+
+/** A change of the sink's name moves a dead letter, so the name is no part of it. */
+function placeOf(page: number, index: number, eventId: string): string {
+  return `dead letter ${eventId} of page ${page}, activity ${index},`;
 }

@@ -1,10 +1,12 @@
 import type { Order, Spool } from '../types.ts';
+import { openBodies } from './bodies.ts';
 import { openBooks } from './books.ts';
 import { openDatabase } from './database.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { openOrders } from './orders.ts';
 import { openPages } from './pages.ts';
 import { openReplays } from './replays.ts';
+import { createSealer, type SpoolKeys } from './seal.ts';
 
 /** What other commands may do with a spool, whether its owner is at work or not. */
 export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'books' | 'report'> {
@@ -14,11 +16,13 @@ export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'book
 }
 
 /** Throws where there is no spool: it never makes one. */
-export function openSpoolReader(path: string): SpoolReader {
+export function openSpoolReader(path: string, keys: SpoolKeys = {}): SpoolReader {
   const db = openDatabase(path);
   const now = () => new Date();
-  const [books, letters] = [openBooks(db, now), openDeadLetters(db, now)];
-  const orders = openOrders(db, letters, openReplays(db, openPages(db), now), now);
+  const sealer = createSealer(keys);
+  const [books, letters] = [openBooks(db, now), openDeadLetters(db, sealer, now)];
+  const pages = openPages(db, openBodies(db, sealer));
+  const orders = openOrders(db, letters, openReplays(db, pages, now), now);
   return {
     order: async (order) => orders.add(order),
     orders: async () => orders.all(),
