@@ -1,0 +1,103 @@
+/** `npm run test:faults [-- --seed N] [--kills N] [--only NAME] [--minutes N]`: breaks everything and counts what is left. */
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { randomFrom } from '../../src/simulator/random.ts';
+import { type Campaign, Tally, within } from './campaign.ts';
+import { diskErrors } from './disk-errors.ts';
+import { diskFull } from './disk-full.ts';
+import { kills } from './kills.ts';
+import { readOnly } from './read-only.ts';
+
+const CAMPAIGNS: readonly Campaign[] = [kills, diskFull, diskErrors, readOnly];
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    kills: { type: 'string', default: '40' },
+    only: { type: 'string', multiple: true },
+    minutes: { type: 'string', default: '2' },
+  },
+});
+const seed = Number(values.seed ?? randomInt(2 ** 31));
+const only = values.only ?? [];
+const unknown = only.filter((name) => !CAMPAIGNS.some((campaign) => campaign.name === name));
+if (unknown.length > 0) {
+  console.error(`no campaign ${unknown.join(', ')}; there are ${CAMPAIGNS.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+console.log(`seed ${seed} (again: npm run test:faults -- --seed ${seed} --kills ${values.kills})`);
+const chosen = CAMPAIGNS.filter(({ name, byHand }) => (only.length > 0 ? only.includes(name) : !byHand));
+const tallies = new Map<string, Tally>();
+let failed = false;
+for (const campaign of chosen) failed = !(await runCampaign(campaign)) || failed;
+printTable(tallies);
+printCases(tallies);
+console.log(failed ? '\nFAILED' : '\nmissing 0, changed 0, invented 0: nothing is lost');
+process.exit(failed ? 1 : 0);
+
+async function runCampaign(campaign: Campaign): Promise<boolean> {
+  const lack = campaign.lacks?.();
+  if (lack !== undefined) {
+    const inCi = Boolean(process.env['CI']);
+    console.log(`${campaign.name}: ${inCi ? 'cannot run, and must in CI' : 'skipped'}: ${lack}`);
+    return !inCi;
+  }
+  const tally = new Tally();
+  tallies.set(campaign.name, tally);
+  const began = performance.now();
+  const random = randomFrom(seed ^ hash(campaign.name));
+  const options = { random, tally, kills: Number(values.kills), minutes: Number(values.minutes) };
+  try {
+    await within((scope) => campaign.run({ ...options, scope, progress: (text) => progress(campaign.name, text) }));
+  } catch (error) {
+    tally.fault((error as Error).stack ?? String(error));
+  }
+  progress('', '');
+  const seconds = Math.round((performance.now() - began) / 1000);
+  for (const name of tally.absent) tally.fault(`a hard case that must happen did not: ${name}`);
+  console.log(`${campaign.name}: ${tally.failed ? 'FAILED' : 'passed'} in ${seconds} s; ${inWords(tally)}`);
+  for (const fault of tally.faults.slice(0, 20)) console.log(`  ${fault.replaceAll('\n', '\n  ')}`);
+  return !tally.failed;
+}
+
+function inWords(tally: Tally): string {
+  const { activities, missing, changed, invented, deadExpected, deadFound, recovered } = tally;
+  return `${activities} activities, missing ${missing}, changed ${changed}, invented ${invented}, dead letters ${deadFound} of ${deadExpected}, recovered by itself ${recovered} times`;
+}
+
+function progress(name: string, text: string): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r\u001b[K${name && `${name}: ${text}`}`);
+}
+
+function hash(text: string): number {
+  return [...text].reduce((sum, character) => (Math.imul(sum, 31) + character.charCodeAt(0)) | 0, 7);
+}
+
+function printTable(all: ReadonlyMap<string, Tally>): void {
+  const rows = [...all].map(([campaign, tally]) => ({
+    campaign,
+    activities: tally.activities,
+    missing: tally.missing,
+    changed: tally.changed,
+    invented: tally.invented,
+    'dead letters expected': tally.deadExpected,
+    'dead letters found': tally.deadFound,
+    'recovered by itself': tally.recovered,
+  }));
+  const heads = Object.keys(rows[0] ?? {});
+  const lines = [heads, ...rows.map((row) => Object.values(row).map(String))];
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  console.log('');
+  for (const line of lines)
+    console.log(
+      line.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  '),
+    );
+}
+
+function printCases(all: ReadonlyMap<string, Tally>): void {
+  console.log('\nHow often each hard case happened (* must happen):');
+  for (const [campaign, { cases }] of all)
+    for (const [name, { count, needed }] of [...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`${String(count).padStart(9)} ${needed ? '*' : ' '} ${campaign}: ${name}`);
+}
