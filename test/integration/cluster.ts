@@ -80,12 +80,14 @@ async function call(
   path: string,
   body?: unknown,
 ): Promise<Answer> {
+  const sent = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   const type = typeof body === 'string' ? 'application/x-ndjson' : 'application/json';
-  const headers = { ...(body !== undefined && { 'content-type': type }), ...(ca && { authorization: BASIC }) };
+  const ofBody = sent !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(sent) };
+  const headers = { ...ofBody, ...(ca && { authorization: BASIC }) };
   const options = { host: '127.0.0.1', port, method, path, headers, agent: false as const, timeout: 30_000 };
   const question = ca ? tlsRequest({ ...options, ca, servername: 'localhost' }) : plainRequest(options);
   question.once('timeout', () => question.destroy(new Error(`no answer to ${method} ${path}`)));
-  question.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
+  question.end(sent);
   const [response] = (await once(question, 'response')) as [IncomingMessage];
   const said = await text(response);
   const parsed = response.headers['content-type']?.includes('json') ? JSON.parse(said) : said;

@@ -8,11 +8,12 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../fixtures/process.ts';
 
-/** A `TestContext`, or `{ after }` of node:test for a server that serves a whole file. */
+/** A `TestContext`, or what `shared` gives. */
 export interface Ends {
   after(end: () => Promise<void>): void;
 }
@@ -92,6 +93,23 @@ export async function startServer(context: Ends, name: string, settings: ServerS
   context.after(() => server.end());
   await server.start();
   return server;
+}
+
+/** For the tests of one `describe`, which calls this: started before the first of them, ended after the last. */
+export function shared<Started>(start: (context: Ends) => Promise<Started>): () => Started {
+  const ends: (() => Promise<void>)[] = [];
+  let started: Started | undefined;
+  before(async () => {
+    started = await start({ after: (end) => void ends.unshift(end) });
+  });
+  after(async () => {
+    for (const end of ends) await end();
+  });
+  return () => started ?? fail();
+}
+
+function fail(): never {
+  throw new Error('asked for before the first test');
 }
 
 /** The guard waits for the end of this process, however that comes, and then ends the server's process group. */
