@@ -13,6 +13,7 @@ public class OpenSearchNode {
       settings.put("network.host", "127.0.0.1");
       settings.put("http.port", port);
       settings.put("transport.port", 0);
+      settings.putList("node.roles", "cluster_manager", "data", "ingest");
     });
     runner.build(OpenSearchRunner.newConfigs().clusterName("integration").numOfNode(1).basePath(words[1]).baseHttpPort(port - 1));
     var ended = new CountDownLatch(1);

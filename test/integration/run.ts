@@ -1,0 +1,53 @@
+/** `npm run test:integration [-- NAME…]`: fetches the servers, then runs the files whose name holds one of the names, or all. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CACHE, fetchServer } from './servers.ts';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+/** Two files at once: most of their time is a server's start. */
+const AT_ONCE = 2;
+
+async function main(names: readonly string[]): Promise<number> {
+  const files = readdirSync(HERE)
+    .filter((file) => file.endsWith('.integration.ts'))
+    .filter((file) => names.length === 0 || names.some((name) => file.includes(name)));
+  if (files.length === 0) {
+    console.error(`no file of ${HERE} has a name with ${names.join(' or ')}`);
+    return 2;
+  }
+  const began = performance.now();
+  if (names.length === 0) await fetchAll();
+  const fetched = performance.now();
+  const status = await run(files);
+  const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(0)} s`;
+  console.error(
+    `integration: ${status === 0 ? 'passed' : 'FAILED'}, ${files.length} files; ` +
+      `servers fetched in ${seconds(began, fetched)}, tests run in ${seconds(fetched, performance.now())}`,
+  );
+  return status;
+}
+
+/** Side by side; the scripts wait for each other where they must. What cannot be had, the tests say. */
+async function fetchAll(): Promise<void> {
+  console.error(`integration: the servers are kept in ${CACHE}`);
+  const scripts = readdirSync(join(HERE, 'servers')).filter((file) => file.endsWith('.sh'));
+  const servers = scripts.map((file) => file.slice(0, -'.sh'.length)).filter((name) => !SHARED_PARTS.has(name));
+  const lacks = await Promise.all(servers.map(fetchServer));
+  for (const lack of lacks) if (lack) console.error(`integration: ${lack}`);
+}
+const SHARED_PARTS: ReadonlySet<string> = new Set(['common', 'debian']);
+
+/** The guards of the servers end them when the tests' processes die, so a signal needs only to be passed on. */
+async function run(files: readonly string[]): Promise<number> {
+  const paths = files.map((file) => join(HERE, file));
+  const options = ['--test', `--test-concurrency=${AT_ONCE}`, '--test-timeout=240000', '--test-reporter=spec'];
+  const tests = spawn(process.execPath, [...options, ...paths], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
+  const [code] = (await once(tests, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
