@@ -135,7 +135,8 @@ export function awkwardActivities(longest: number): Record<StreamType, Simulated
     const bent = AWKWARD.flatMap((text) => bentOnes(source.next(), text));
     // One field in five is enough of what is long.
     const longOnes = long.flatMap((text) => bentOnes(source.next(), text).filter((_, index) => index % 5 === 0));
-    return [type, [...plain, ...bent, ...longOnes]] as const;
+    // Plain ones last: a sink that refuses many in a row is believed once it has taken another.
+    return [type, [...bent, ...longOnes, ...plain]] as const;
   });
   return Object.fromEntries(made) as Record<StreamType, SimulatedActivity[]>;
 }
