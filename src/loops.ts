@@ -120,21 +120,38 @@ export function mosaicOptions(config: Config): Parameters<typeof mosaicClient>[0
 
 const SHARED_PAGES = 2;
 
-/** Sinks at the head of the log share one normalized page; a sink that is behind maps its own. */
+type Part = { readonly events: readonly SecurityEvent[]; readonly last: boolean };
+
+/** Sinks at the head of the log share what is normalized first of a page, which is mostly all; the rest each maps for itself. */
 function shared(normalize: Normalize, seen: LoopsOptions['seen']): Normalize {
-  let last = 0;
-  const pages = new Map<number, Promise<readonly SecurityEvent[]>>();
+  let latest = 0;
+  const known = new Map<number, Promise<Part>>();
+  const firstOf = (page: Page): Promise<Part> => {
+    const found = known.get(page.number);
+    if (found !== undefined) return found;
+    const first = firstPart(normalize, page);
+    if (page.number > latest) void first.then(({ events }) => seen(events));
+    latest = Math.max(latest, page.number);
+    if (page.number > latest - SHARED_PAGES) known.set(page.number, first);
+    for (const number of known.keys()) if (number <= latest - SHARED_PAGES) known.delete(number);
+    return first;
+  };
   return {
-    one: normalize.one,
-    page(page: Page) {
-      const known = pages.get(page.number);
-      if (known !== undefined) return known;
-      const events = normalize.page(page);
-      if (page.number > last) void events.then(seen);
-      last = Math.max(last, page.number);
-      if (page.number > last - SHARED_PAGES) pages.set(page.number, events);
-      for (const number of pages.keys()) if (number <= last - SHARED_PAGES) pages.delete(number);
-      return events;
+    ...normalize,
+    async *parts(page) {
+      const first = await firstOf(page);
+      yield first;
+      if (first.last) return;
+      let isFirst = true;
+      for await (const part of normalize.parts(page)) {
+        if (!isFirst) yield part;
+        isFirst = false;
+      }
     },
   };
+}
+
+async function firstPart(normalize: Normalize, page: Page): Promise<Part> {
+  for await (const part of normalize.parts(page)) return part;
+  return { events: [], last: true };
 }

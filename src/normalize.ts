@@ -1,21 +1,24 @@
 import { hash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { activityReader, type Inputs, isObject } from './normalize/activity.ts';
 import { removeField, resolveDrop } from './normalize/drop.ts';
 import { type DocumentBuilder, documentBuilder, type Mapped } from './normalize/ecs.ts';
-import { listOf, type Slice, splitElements, textOf } from './normalize/elements.ts';
+import { listOf, type Slice, scanElements, splitElements, textOf } from './normalize/elements.ts';
 import type { EventOptions } from './normalize/event-options.ts';
 import { hasUnsafeNumber, parseExactly, wellFormed } from './normalize/exact.ts';
 import { canonicalJson, Identities, MAX_DEPTH, TooDeep } from './normalize/identity.ts';
 import { STREAM_MAPPINGS, type StreamMapping } from './normalize/mapping.ts';
 import { type OriginalWriter, originalWriter } from './normalize/original.ts';
+import { inParts } from './normalize/parts.ts';
 import type { Cursor, Normalize, Page, RawActivity, SecurityEvent, StreamName, StreamType } from './types.ts';
 
 export { readTime } from './normalize/ecs.ts';
 export { DEFAULT_EVENT_OPTIONS, type EventOptions } from './normalize/event-options.ts';
 
-/** So many events are mapped before others have a turn: an answer of Mosaic must not wait for a whole page. */
-const AT_ONCE = 100;
+/**
+ * A page that is larger, in bytes, is parsed element by element, and such an element not at all: what is parsed takes up to
+ * 20 times as much memory, and a million keys take a minute to map.
+ */
+const LARGE = 2 * 1024 * 1024;
 
 export interface Normalizer extends Normalize {
   /** The events of a page, each mapped when it is taken. */
@@ -36,11 +39,10 @@ export function normalizer(options: EventOptions): Normalizer {
     events,
     page: async (page) => {
       const mapped: SecurityEvent[] = [];
-      for (const event of events(page)) {
-        if (mapped.push(event) % AT_ONCE === 0) await nextTurn();
-      }
+      for await (const part of inParts(events(page))) mapped.push(...part.events);
       return mapped;
     },
+    parts: (page) => inParts(events(page)),
     one: (activity) => eventOf(activity, mapperOf(activity.stream)),
   };
 }
@@ -62,7 +64,7 @@ function streamMapper(mapping: StreamMapping, options: EventOptions): StreamMapp
   };
 }
 
-type Cause = 'not_json' | 'not_a_list' | 'not_an_object' | 'cut_off' | 'too_deep' | 'mapper_failed';
+type Cause = 'not_json' | 'not_a_list' | 'not_an_object' | 'cut_off' | 'too_deep' | 'too_large' | 'mapper_failed';
 
 /** An element before it is an event. `value` is undefined where the bytes are no JSON, which has no such value. */
 interface Element {
@@ -95,17 +97,25 @@ function* eventsOf(page: Page, mapper: StreamMapper): Generator<SecurityEvent> {
     for (const [index, value] of list.entries()) yield event(index, rawOf(index), value, inexact);
     return;
   }
-  const { elements, tail } = splitElements(body);
-  for (const [index, slice] of elements.entries()) {
-    const raw = rawFinder(body, [slice])(0);
+  const scan = scanElements(body);
+  let index = 0;
+  let step = scan.next();
+  for (; !step.done; step = scan.next()) {
+    const raw = rawFinder(body, [step.value])(0);
     const parsed = parse(raw());
-    yield event(index, raw, parsed.value, parsed.inexact);
+    yield event(index++, raw, parsed.value, parsed.inexact);
   }
-  if (!tail) return;
-  const raw = rawFinder(body, [tail])(0);
-  const isWhole = tail.start === 0;
-  const cause = !isWhole ? 'cut_off' : whole === undefined ? 'not_json' : 'not_a_list';
-  yield event(elements.length, raw, isWhole ? whole : parse(raw()).value, false, cause);
+  if (!step.value) return;
+  const raw = rawFinder(body, [step.value])(0);
+  const isWhole = step.value.start === 0;
+  const cause = !isWhole
+    ? 'cut_off'
+    : whole !== undefined
+      ? 'not_a_list'
+      : body.length > LARGE
+        ? 'too_large'
+        : 'not_json';
+  yield event(index, raw, isWhole ? whole : parse(raw()).value, false, cause);
 }
 
 /**
@@ -134,8 +144,10 @@ function eventOf(activity: RawActivity, mapper: StreamMapper): SecurityEvent {
   );
 }
 
+/** No value where the bytes are no JSON, or too many. */
 function parse(raw: Uint8Array): { readonly value: unknown; readonly inexact: boolean } {
   try {
+    if (raw.length > LARGE) return { value: undefined, inexact: false };
     const text = textOf(raw);
     return { value: JSON.parse(text), inexact: hasUnsafeNumber(text) };
   } catch {
@@ -174,7 +186,7 @@ class ElementActivity implements RawActivity {
 
 /** What the id is made from. */
 function contentOf({ value, raw }: Element): { content: string | Uint8Array; cause?: Cause } {
-  if (value === undefined) return { content: raw(), cause: 'not_json' };
+  if (value === undefined) return { content: raw(), cause: raw().length > LARGE ? 'too_large' : 'not_json' };
   try {
     return { content: canonicalJson(value) };
   } catch (error) {
@@ -209,7 +221,8 @@ function readable(value: Readonly<Record<string, unknown>>, canonical: string, {
 
 function pipelineError(element: Element, id: string, cause: Cause, mapper: StreamMapper): Mapped {
   const { position, receivedAt, created, raw } = element;
-  const original = mapper.original?.unreadable(() => textOf(raw()).toWellFormed());
+  const large = raw().length > LARGE;
+  const original = large ? undefined : mapper.original?.unreadable(() => textOf(raw()).toWellFormed());
   const failing = {
     type: cause,
     message: explain(element, cause),
@@ -221,6 +234,7 @@ function pipelineError(element: Element, id: string, cause: Cause, mapper: Strea
 
 function explain({ value, position, cause: placed }: Element, cause: Cause): string {
   const place = `Array element ${position.index}`;
+  if (cause === 'too_large') return `${placed ? 'The page holds no list and' : place} is larger than ${LARGE} bytes`;
   if (cause === 'not_json') return placed ? 'The page is not JSON' : `${place} is not JSON`;
   if (cause === 'not_a_list') return 'The page is JSON, but neither an array nor an object that holds one';
   if (cause === 'cut_off') return `${place} is cut off, or is text that follows the array`;

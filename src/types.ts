@@ -75,6 +75,8 @@ export interface SecurityEvent {
 /** Total: neither throws or rejects. The index in the array is `Cursor.index`. */
 export interface Normalize {
   page(page: Page): Promise<readonly SecurityEvent[]>;
+  /** The same, some at a time, since a page may hold millions. */
+  parts(page: Page): AsyncIterable<{ readonly events: readonly SecurityEvent[]; readonly last: boolean }>;
   one(activity: RawActivity): SecurityEvent;
 }
 

@@ -23,11 +23,11 @@ for (let seed = 1; seed <= 20; seed += 1) {
     const window = new Window();
     const sizes = Array.from({ length: 30 }, () => Math.floor(random() * 40));
     sizes.forEach((size, page) => {
-      window.addPage(
-        page,
-        0,
-        events(page, size).map((event) => newEntry(event, random() < 0.8)),
-      );
+      const entries = events(page, size).map((event) => newEntry(event, random() < 0.8));
+      // Some pages come in two parts.
+      const cut = page % 3 === 0 ? Math.floor(random() * (size + 1)) : 0;
+      if (cut > 0) window.addPage(page, 0, entries.slice(0, cut), { last: false });
+      window.addPage(page, cut, entries.slice(cut));
     });
     const books: Settled[] = [];
     let [now, last] = [0, -1];

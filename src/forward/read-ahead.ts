@@ -31,10 +31,11 @@ export async function readAhead(
   for (let attempt = 0; !stop.aborted; ) {
     try {
       at ??= await tools.spool.cursor(options.name);
-      if (!wantsMore(options, window, reading.further())) await room.heard(LOOK_EVERY_MS, stop);
+      if (!wantsMore(options, window, reading)) await room.heard(LOOK_EVERY_MS, stop);
       else {
         const page = await tools.spool.read(at, stop);
-        await enter(tools, options, window, at, page);
+        await enter(tools, options, window, at, page, reading);
+        if (stop.aborted) return;
         at = { page: page.number + 1, index: 0 };
         reading.arrived();
         // Reading waits for nothing while there are pages: the others have a turn after each.
@@ -49,23 +50,36 @@ export async function readAhead(
   }
 }
 
-function wantsMore(options: ForwardOptions, window: Window, further: boolean): boolean {
+function wantsMore(options: ForwardOptions, window: Window, { further }: Reading): boolean {
   if (window.toSend > options.maxEvents || window.length > MAX_LENGTH) return false;
   const most = Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
-  return window.openBytes < (further ? 2 * most : most);
+  return window.openBytes < (further() ? 2 * most : most);
 }
 
+/** A page of very many activities comes in parts, each when there is room for it. */
 async function enter(
-  tools: ForwardTools,
+  { normalize, tell }: ForwardTools,
   options: ForwardOptions,
   window: Window,
   at: Cursor,
   page: Page,
+  reading: Reading,
 ): Promise<void> {
   const offset = page.number === at.page ? at.index : 0;
   const { damaged, number } = page;
-  if (damaged) tools.tell({ what: 'damaged', sink: options.name, page: number, reason: damaged });
-  const events = damaged ? [] : (await tools.normalize.page(page)).slice(offset);
-  const entries = events.map((event) => newEntry(event, options.selects(event)));
-  window.addPage(number, offset, entries, damaged ? (page.collected ?? 0) - offset : 0);
+  if (damaged) {
+    tell({ what: 'damaged', sink: options.name, page: number, reason: damaged });
+    return window.addPage(number, offset, [], { damaged: (page.collected ?? 0) - offset });
+  }
+  const { stop } = reading;
+  let from = 0;
+  for await (const { events, last } of normalize.parts(page)) {
+    const entries = events.slice(Math.max(0, offset - from)).map((event) => newEntry(event, options.selects(event)));
+    if (entries.length > 0 || last) window.addPage(number, Math.max(from, offset), entries, { last });
+    from += events.length;
+    if (last) return;
+    reading.arrived();
+    while (!stop.aborted && !wantsMore(options, window, reading)) await reading.room.heard(LOOK_EVERY_MS, stop);
+    if (stop.aborted) return;
+  }
 }

@@ -31,6 +31,8 @@ interface Run {
   readonly page: number;
   readonly damaged: number;
   readonly offset: number;
+  /** The page ends with it. */
+  readonly last: boolean;
   readonly slots: readonly Slot[];
   /** Slots before this one are settled. */
   next: number;
@@ -89,9 +91,9 @@ export class Window {
     return this.#newest;
   }
 
-  /** A page of the live log; `offset` events of it were settled before. */
-  addPage(page: number, offset: number, entries: readonly Entry[], damaged = 0): void {
-    this.#runs.push({ page, offset, damaged, slots: entries.map(({ slot }) => slot), next: 0 });
+  /** A page of the live log, or a part of one; `offset` events of it came before. */
+  addPage(page: number, offset: number, entries: readonly Entry[], { damaged = 0, last = true } = {}): void {
+    this.#runs.push({ page, offset, damaged, last, slots: entries.map(({ slot }) => slot), next: 0 });
     this.#length += entries.length;
     this.#enter(entries, this.#live);
   }
@@ -183,7 +185,7 @@ export class Window {
       if (run.next === from && !whole) break;
       settled.push(bookOf(run, from));
       this.#length -= run.next - from;
-      cursor = whole ? { page: run.page + 1, index: 0 } : { page: run.page, index: run.offset + run.next };
+      cursor = whole && run.last ? { page: run.page + 1, index: 0 } : { page: run.page, index: run.offset + run.next };
       if (!whole) break;
       this.#runs.shift();
     }

@@ -31,16 +31,31 @@ const LIST_KEYS = ['events', 'data', 'items'] as const;
  * holds. Any other body is one tail. Never throws.
  */
 export function splitElements(body: Uint8Array): Elements {
-  const start = contentStart(body);
-  if (body[start] === OPEN_LIST) return scanList(body, start);
-  const list = body[start] === OPEN_OBJECT ? startOfHeldList(body, start) : undefined;
-  if (list === undefined) return { elements: [], tail: { start: 0, end: body.length } };
-  return { elements: scanList(body, list).elements };
+  const scan = scanElements(body);
+  const elements: Slice[] = [];
+  for (let step = scan.next(); ; step = scan.next()) {
+    if (step.done) return { elements, ...(step.value && { tail: step.value }) };
+    elements.push(step.value);
+  }
 }
 
 export function countActivities(body: Uint8Array): number {
-  const { elements, tail } = splitElements(body);
-  return elements.length + (tail ? 1 : 0);
+  const scan = scanElements(body);
+  let count = 0;
+  for (let step = scan.next(); ; step = scan.next()) {
+    if (step.done) return count + (step.value ? 1 : 0);
+    count++;
+  }
+}
+
+/** The same one by one, so that a body of millions costs no memory; it returns the tail. */
+export function* scanElements(body: Uint8Array): Generator<Slice, Slice | undefined> {
+  const start = contentStart(body);
+  if (body[start] === OPEN_LIST) return yield* scanList(body, start);
+  const list = body[start] === OPEN_OBJECT ? startOfHeldList(body, start) : undefined;
+  if (list === undefined) return { start: 0, end: body.length };
+  yield* scanList(body, list);
+  return undefined;
 }
 
 /** Nothing, `[]`, `{}` or `null`, white space aside: told from the bytes, without parsing. */
@@ -102,16 +117,9 @@ function endOfString(body: Uint8Array, at: number): number {
 }
 
 /** Only `]` on the list's own level closes it, so that a stray bracket inside one element spoils that element alone. */
-function scanList(body: Uint8Array, open: number): Elements {
-  const elements: Slice[] = [];
-  const keep = (from: number, to: number) => {
-    const slice = trim(body, from, to);
-    if (slice.end > slice.start) elements.push(slice);
-  };
-  let depth = 0;
-  let from = open + 1;
-  let at = from;
-  while (at < body.length) {
+function* scanList(body: Uint8Array, open: number): Generator<Slice, Slice | undefined> {
+  let [depth, from, found] = [0, open + 1, false];
+  for (let at = from; at < body.length; ) {
     const byte = body[at];
     if (byte === QUOTE) {
       at = endOfString(body, at);
@@ -120,30 +128,34 @@ function scanList(body: Uint8Array, open: number): Elements {
     if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++;
     else if (depth > 0) {
       if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) depth--;
-    } else if (byte === COMMA) {
-      keep(from, at);
+    } else if (byte === COMMA || byte === CLOSE_LIST) {
+      const slice = trim(body, from, at);
+      if (slice.end > slice.start) {
+        found = true;
+        yield slice;
+      }
+      if (byte === CLOSE_LIST) return closed(body, open, at, found);
       from = at + 1;
-    } else if (byte === CLOSE_LIST) {
-      keep(from, at);
-      return closed(body, open, at, elements);
     }
     at++;
   }
-  return unclosed(body, from, elements);
+  return yield* unclosed(body, from, found);
 }
 
-function closed(body: Uint8Array, open: number, close: number, elements: readonly Slice[]): Elements {
+function closed(body: Uint8Array, open: number, close: number, found: boolean): Slice | undefined {
   const rest = trim(body, close + 1, body.length);
-  if (rest.end > rest.start) return { elements, tail: rest };
+  if (rest.end > rest.start) return rest;
   const inside = trim(body, open + 1, close);
-  return elements.length === 0 && inside.end > inside.start ? noElement(body) : { elements };
+  return !found && inside.end > inside.start ? wholeOf(body) : undefined;
 }
 
 /** The last slice is whole where it closes itself; a number or a word may have been cut in the middle. */
-function unclosed(body: Uint8Array, from: number, elements: readonly Slice[]): Elements {
+function* unclosed(body: Uint8Array, from: number, found: boolean): Generator<Slice, Slice | undefined> {
   const last = trim(body, from, body.length);
-  if (last.end === last.start) return elements.length === 0 ? noElement(body) : { elements };
-  return closesItself(body, last) ? { elements: [...elements, last] } : { elements, tail: last };
+  if (last.end === last.start) return found ? undefined : wholeOf(body);
+  if (!closesItself(body, last)) return last;
+  yield last;
+  return undefined;
 }
 
 function closesItself(body: Uint8Array, slice: Slice): boolean {
@@ -161,12 +173,16 @@ function closesItself(body: Uint8Array, slice: Slice): boolean {
 }
 
 /** A body that is no JSON and holds no element is told as a whole: nothing that came goes unseen. */
-function noElement(body: Uint8Array): Elements {
-  return { elements: [], tail: { start: 0, end: body.length } };
+function wholeOf(body: Uint8Array): Slice {
+  return { start: 0, end: body.length };
 }
+
+/** What is parsed of a larger wrapper could take up all the memory: it is told as a whole. */
+const LARGEST_WRAPPER = 16 * 1024 * 1024;
 
 /** Where the list of a wrapper object opens. A repeated key counts as JSON.parse counts it: the last one holds. */
 function startOfHeldList(body: Uint8Array, open: number): number | undefined {
+  if (body.length > LARGEST_WRAPPER) return undefined;
   let page: unknown;
   try {
     page = JSON.parse(textOf(body));
