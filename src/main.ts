@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { connect } from './commands/connect.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { installCommand } from './commands/install.ts';
 import { mapCommand } from './commands/map.ts';
+import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { setupCommand } from './commands/setup.ts';
@@ -27,6 +29,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     mapCommand(),
     statusCommand(),
     deadLettersCommand(),
+    replayCommand(),
+    auditCommand(),
     demoCommand(),
     schemaCommand(),
   ];

@@ -4,13 +4,13 @@
  */
 import type { ZodType } from 'zod';
 import type { TlsOptions } from './http.ts';
-import type { Sink } from './types.ts';
+import type { Sink, StreamName } from './types.ts';
 
 export { z } from 'zod';
 export type { HttpClient, HttpRequest, HttpResponse, TlsOptions } from './http.ts';
 export { because, httpClient, NoAnswer, retryAfterMs, tlsOptions } from './http.ts';
 export { paint, printable } from './terminal.ts';
-export type { EcsDocument, Outcome, RawActivity, SecurityEvent, Severity, Sink } from './types.ts';
+export type { EcsDocument, Outcome, RawActivity, SecurityEvent, Severity, Sink, StreamName } from './types.ts';
 export { duration, size } from './units.ts';
 
 /** What the program hands to a sink when it opens it. */
@@ -47,6 +47,17 @@ export interface InstallStep {
   readonly note?: string;
 }
 
+/** Which events to look for: those received in a span of time, or those with one of at most 1,000 ids. */
+export interface HeldQuestion extends SinkContext {
+  /** May read. From --key-file; never from the config. */
+  readonly key: string;
+  /** The streams whose events are looked for. */
+  readonly streams: readonly StreamName[];
+  /** In `event.created`: `from` is in it, `to` is not. */
+  readonly received?: { readonly from: Date; readonly to: Date };
+  readonly ids?: readonly string[];
+}
+
 /** A kind of sink: the default export of its folder, or of the module that `type: ./my-sink.js` names. */
 export interface SinkDefinition<Options> {
   /** The config's `type`. */
@@ -65,6 +76,11 @@ export interface SinkDefinition<Options> {
   open(options: Options, context: SinkContext, signal: AbortSignal): Promise<Sink>;
   probe?(options: Options, context: SinkContext, signal: AbortSignal): Promise<ProbeReport>;
   install?(options: Options, admin: AdminContext, signal: AbortSignal): AsyncIterable<InstallStep>;
+  /**
+   * For `audit --verify`, where the SIEM can be asked: the ids of the events that it holds of those in question. Throws where it
+   * cannot say for sure: an id that is left out counts as an event that is missing.
+   */
+  held?(options: Options, question: HeldQuestion, signal: AbortSignal): AsyncIterable<string>;
   readonly encode?: Readonly<Record<string, (event: import('./types.ts').SecurityEvent) => string>>;
 }
 

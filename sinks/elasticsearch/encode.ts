@@ -1,11 +1,11 @@
-import type { SecurityEvent } from '../../src/sink.ts';
+import type { SecurityEvent, StreamName } from '../../src/sink.ts';
 
 /** The part of the data stream's name that tells the kind of event: also `event.dataset`. */
 export const DATASETS = ['idv', 'cis', 'admin', 'risk'] as const;
 export type Dataset = (typeof DATASETS)[number];
 
-function datasetOf(event: SecurityEvent): Dataset {
-  const type = event.source.stream.slice(0, event.source.stream.indexOf('/')) as 'verify' | Exclude<Dataset, 'idv'>;
+export function datasetOf(stream: StreamName): Dataset {
+  const type = stream.slice(0, stream.indexOf('/')) as 'verify' | Exclude<Dataset, 'idv'>;
   return type === 'verify' ? 'idv' : type;
 }
 
@@ -27,7 +27,7 @@ export function encodeBulk(batch: readonly SecurityEvent[], namespace: string): 
 }
 
 function encodeOne(event: SecurityEvent, namespace: string): string {
-  const dataset = datasetOf(event);
+  const dataset = datasetOf(event.source.stream);
   const action = `{"create":{"_index":"${dataStream(dataset, namespace)}","_id":${JSON.stringify(event.id)}}}`;
   const stream = `{"data_stream":{"type":"logs","dataset":"transmit_security.${dataset}","namespace":"${namespace}"},`;
   return `${action}\n${stream}${event.json.slice(1)}\n`;

@@ -2,6 +2,7 @@ import { type SecurityEvent, type Sink, type SinkContext, type SinkDefinition, U
 import { readAnswer } from './answer.ts';
 import { connect, type ElasticsearchClient, type Question } from './client.ts';
 import { encodeBulk } from './encode.ts';
+import { held } from './held.ts';
 import { install } from './install.ts';
 import { addresses, credentials, type Options, options } from './options.ts';
 import { probe } from './probe.ts';
@@ -18,6 +19,7 @@ const elasticsearch: SinkDefinition<Options> = {
   },
   probe,
   install,
+  held,
 };
 export default elasticsearch;
 

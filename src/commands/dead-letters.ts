@@ -85,7 +85,7 @@ async function withSpool(
   work: (opened: Opened, filter: DeadLetterFilter) => Promise<void>,
 ): Promise<void> {
   const config = await loadConfig(options.config, sinks);
-  const reader = openReader(config.spool.path);
+  const reader = openReader(config.spool);
   try {
     await checkSink(options.sink, { reader, config });
     await work({ reader, config }, filterOf(options));
@@ -163,6 +163,7 @@ async function leaveOrders(
   const matches = await countBySink(reader, filter);
   if (matches.size === 0) return remark(`${NONE}; nothing is ordered`);
   const ids: number[] = [];
+  let total = 0;
   for (const [sink, count] of matches) {
     if (!config.sinks.some(({ name }) => name === sink)) {
       remark(
@@ -173,10 +174,11 @@ async function leaveOrders(
     const id = await reader.order({ kind, sink, filter: { ...filter, sink } });
     remark(`${countOf(count)} of sink ${sink}: order ${id} is left in the spool`);
     ids.push(id);
+    total += count;
   }
   if (ids.length === 0) throw new Failure('nothing is ordered');
   const asked = options.wait ? await askRunning(config.status) : undefined;
-  await followOrders(reader, ids, { running: asked?.running ?? 'no', json: options.json ?? false });
+  await followOrders(reader, ids, { running: asked?.running ?? 'no', json: options.json ?? false, total });
 }
 
 async function countBySink(reader: SpoolReader, filter: DeadLetterFilter): Promise<Map<string, number>> {

@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpoolReader } from '../spool.ts';
 import type { Order } from '../types.ts';
-import { decimal } from '../words.ts';
-import { jsonLine, print, remark } from './print.ts';
+import { decimal, replayWords } from '../words.ts';
+import { jsonLine, print } from './print.ts';
+import { newProgress } from './progress.ts';
 
 const LOOK_EVERY_MS = 250;
 /** A running process looks for orders every half second. */
 const GRACE_MS = 3_000;
+
+interface Following {
+  readonly running: 'yes' | 'no' | 'unknown';
+  readonly json: boolean;
+  /** What the orders are about, all together. */
+  readonly total: number;
+}
 
 /**
  * Prints what became of each order. While a process runs it waits until all are done; while none does it waits for nothing;
@@ -15,20 +23,19 @@ const GRACE_MS = 3_000;
 export async function followOrders(
   reader: Pick<SpoolReader, 'orders'>,
   ids: readonly number[],
-  { running, json }: { readonly running: 'yes' | 'no' | 'unknown'; readonly json: boolean },
+  { running, json, total }: Following,
 ): Promise<void> {
   const from = performance.now();
   let orders = await pick(reader, ids);
-  let said = '';
-  const taken = () => orders.some((order) => order.finishedAt || order.after > 0 || handled(order) > 0);
+  const progress = newProgress();
+  const taken = () => orders.some((order) => order.finishedAt || handled(order) > 0);
   const goOn = () => running === 'yes' || (running === 'unknown' && (taken() || performance.now() - from < GRACE_MS));
   while (orders.some(({ finishedAt }) => !finishedAt) && goOn()) {
     await sleep(LOOK_EVERY_MS);
     orders = await pick(reader, ids);
-    const progress = orders.map((order) => `${order.sink} ${handled(order)}`).join(', ');
-    if (process.stderr.isTTY && progress !== said) remark(`handled so far: ${progress}`);
-    said = progress;
+    progress.show(sum(orders, handled), total, 'events');
   }
+  progress.clear();
   for (const order of orders) print(json ? jsonLine(rowOf(order)) : sentence(order));
 }
 
@@ -36,20 +43,28 @@ async function pick(reader: Pick<SpoolReader, 'orders'>, ids: readonly number[])
   return (await reader.orders()).filter(({ id }) => ids.includes(id));
 }
 
-function handled({ delivered, refused, discarded }: Order): number {
-  return delivered + refused + discarded;
+function sum(orders: readonly Order[], of: (order: Order) => number): number {
+  return orders.reduce((total, order) => total + of(order), 0);
 }
 
-function rowOf({ id, kind, sink, createdAt, finishedAt, delivered, refused, discarded }: Order) {
+function handled({ delivered, refused, filtered, discarded }: Order): number {
+  return delivered + refused + filtered + discarded;
+}
+
+function rowOf(order: Order) {
+  const { id, kind, sink, createdAt, finishedAt, delivered, refused, filtered, discarded, total, pagesGone } = order;
   const times = { created_at: createdAt.toISOString(), finished_at: finishedAt?.toISOString() ?? null };
-  return { order: id, kind: kind === 'revive' ? 'replay' : kind, sink, ...times, delivered, refused, discarded };
+  const row = { order: id, kind: kind === 'revive' ? 'replay' : kind, sink, ...times, delivered, refused };
+  return kind === 'replay' ? { ...row, filtered, total, pages_gone: pagesGone } : { ...row, discarded };
 }
 
 function sentence(order: Order): string {
   const { id, kind, sink, delivered, refused, discarded, finishedAt } = order;
   const name = `order ${id} for sink ${sink}`;
+  if (!finishedAt && kind === 'replay') return `${name}: the running process does it, or the next one`;
   if (!finishedAt)
     return `${name}: the running process does it, or the next one; \`mosaic-siem status\` shows the dead letters left`;
+  if (kind === 'replay') return `${name} is done: ${replayWords(order)}`;
   if (kind === 'discard') return `${name} is done: ${decimal(discarded)} discarded`;
   const why = refused > 0 ? `; why: mosaic-siem dead-letters list --sink ${sink}` : '';
   return `${name} is done: ${decimal(delivered)} delivered, ${decimal(refused)} refused again${why}`;

@@ -33,7 +33,7 @@ function origin(asked: Asked, path: string): string {
 }
 
 async function readSpool(config: Config): Promise<SpoolOnly> {
-  const reader = openReader(config.spool.path);
+  const reader = openReader(config.spool);
   try {
     const streams = config.mosaic.streams.map(({ name }) => name);
     return statusOfSpool(await reader.report(), streams, new Date());
@@ -43,9 +43,9 @@ async function readSpool(config: Config): Promise<SpoolOnly> {
 }
 
 /** @throws {Failure} where there is no spool */
-export function openReader(path: string): ReturnType<typeof openSpoolReader> {
+export function openReader(spool: Config['spool']): ReturnType<typeof openSpoolReader> {
   try {
-    return openSpoolReader(path);
+    return openSpoolReader(spool.path, spool);
   } catch (error) {
     throw new Failure((error as Error).message, 1, error);
   }

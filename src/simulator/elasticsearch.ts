@@ -10,6 +10,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { bulk, type Document } from './elasticsearch-bulk.ts';
 import { catalogue } from './elasticsearch-catalogue.ts';
 import { problem } from './elasticsearch-problem.ts';
+import { search } from './elasticsearch-search.ts';
 
 /** Each may be changed while the server runs, and acts from the next request on. */
 interface ElasticsearchDials {
@@ -39,8 +40,10 @@ interface ElasticsearchDials {
   html: boolean;
   /** Answers come without the header that tells Elasticsearch from its relatives. */
   otherProduct: boolean;
-  /** Data streams that the key may not write, as it is asked for its privileges. */
+  /** Data streams that the key may not write, as it is asked for its privileges, and may not search. */
   denied: readonly string[];
+  /** A search says that one shard could not be asked, where it is allowed to leave that out. */
+  shardFails: boolean;
   /** Bulk answers wait this long. */
   delayMs: number;
   /** An 8.x refuses `compatible-with=9`; before 8.18 it refuses `include_source_on_error` too. */
@@ -89,6 +92,7 @@ const DIALS: ElasticsearchDials = {
   html: false,
   otherProduct: false,
   denied: [],
+  shardFails: false,
   delayMs: 0,
   version: '9.5.3',
 };
@@ -179,6 +183,7 @@ async function serve(
 
 async function answer(asked: Asked, held: Holdings): Promise<Reply> {
   if (held.dials.html) return { status: 200, body: '<html><body>Please log in</body></html>' };
+  if (asked.path.endsWith('/_search')) return search(asked, held);
   return asked.path === '/_bulk' ? bulk(asked, held) : catalogue(asked, held);
 }
 

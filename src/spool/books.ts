@@ -30,14 +30,18 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
   }
 
   /** The hours that the span touches. */
-  async function* rows({ sink, from, to }: BookFilter): AsyncGenerator<BookRow> {
+  function list({ sink, from, to }: BookFilter): BookRow[] {
     const name = sink ?? null;
     const [after, before] = [(from?.getTime() ?? 0) - 3_600_000, to?.getTime() ?? Number.MAX_SAFE_INTEGER];
     const found = sql.all<
       Stored<BookRow, 'hour'>
     >`SELECT * FROM books WHERE (${name} IS NULL OR sink = ${name}) AND hour > ${after} AND hour < ${before}
       ORDER BY hour, stream, sink`;
-    for (const row of found) yield { ...row, hour: new Date(row.hour) };
+    return found.map((row) => ({ ...row, hour: new Date(row.hour) }));
+  }
+
+  async function* rows(filter: BookFilter): AsyncGenerator<BookRow> {
+    yield* list(filter);
   }
 
   function sinks(): SinkReport[] {
@@ -85,7 +89,7 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
     };
   }
 
-  return { settle, gap, rows, report };
+  return { settle, gap, list, rows, report };
 }
 
 /** As stored: a time is in ms since 1970. */

@@ -1,4 +1,5 @@
 import type { Order, Spool } from '../types.ts';
+import { openAudit } from './audit.ts';
 import { openBodies } from './bodies.ts';
 import { openBooks } from './books.ts';
 import { openDatabase } from './database.ts';
@@ -8,10 +9,13 @@ import { openPages } from './pages.ts';
 import { openReplays } from './replays.ts';
 import { createSealer, type SpoolKeys } from './seal.ts';
 
+export type { PageRead } from './audit.ts';
+
 /** What other commands may do with a spool, whether its owner is at work or not. */
 export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'books' | 'report'> {
   /** Of all sinks, by id; finished ones are the record of what was done. */
   orders(): Promise<readonly Order[]>;
+  readonly audit: ReturnType<typeof openAudit>;
   close(): Promise<void>;
 }
 
@@ -28,6 +32,7 @@ export function openSpoolReader(path: string, keys: SpoolKeys = {}): SpoolReader
     orders: async () => orders.all(),
     deadLetters: letters.find,
     books: books.rows,
+    audit: openAudit(db, books, pages),
     report: async () => ({ ...books.report(), orders: orders.all() }),
     close: async () => {
       if (db.isOpen) db.close();
