@@ -9,6 +9,8 @@ const HARD_CASES = [
   'refused in a write',
   'dies in a write',
   'a name is handed over',
+  'an order is handed over',
+  'a dead letter outlives its page',
   'a damaged page is settled',
   'a page is settled in part',
   'room is made',

@@ -15,7 +15,7 @@ import { activitiesIn, HOUR_MS, letter, NOON, withSql } from '../fixtures/spool.
 import { compare, comparePage, readAll } from './spool-comparison.ts';
 import { type Attempt, Lives } from './spool-lives.ts';
 import type { Operation, Trouble } from './spool-operations.ts';
-import { SpoolReference, type Step } from './spool-reference.ts';
+import { type ReferenceLetter, SpoolReference, type Step } from './spool-reference.ts';
 
 const KiB = 1024;
 const MAX_SIZE = 500 * KiB;
@@ -122,26 +122,43 @@ export class SpoolDriver {
     const expected = reference.start(sinks, STREAMS);
     assert.deepEqual({ newSinks: started.newSinks, uncleanStop: started.uncleanStop }, expected);
     const gone = [...reference.sinks].filter(([, { configured }]) => !configured).map(([name]) => name);
-    const lettersOf = (name: string) => reference.letters.filter(({ sink }) => sink === name).length;
-    const goneSinks = gone.sort().map((name) => ({ name, deadLetters: lettersOf(name) }));
-    assert.deepEqual(started.goneSinks, goneSinks);
+    assert.deepEqual(
+      started.goneSinks.map(({ name }) => name),
+      gone.sort(),
+    );
+    for (const { name, deadLetters } of started.goneSinks) {
+      assert.equal((await Array.fromAsync(this.#spool.deadLetters({ sink: name }))).length, deadLetters);
+    }
   }
 
-  async #restart({ how, sinks, earliest, was }: Of<'restart'>, trouble?: Trouble): Promise<void> {
-    const names = SINKS.filter((_, bit) => sinks & (1 << bit));
-    const starts = names.map((name): SinkStart => ({ name, start: earliest ? 'earliest' : 'latest' }));
-    // The config lets a name be handed over only by a sink that is no longer in it, and only once.
-    const former = SINKS[was];
-    const [first, ...rest] = starts;
-    const named = former && first && !names.includes(former) ? [{ ...first, was: former }, ...rest] : starts;
+  async #restart(operation: Of<'restart'>, trouble?: Trouble): Promise<void> {
+    const { how } = operation;
+    const starts = this.#startsOf(operation);
     if (how === 'killed') await this.#lives.kill();
     else await this.#lives.stop(how === 'clean');
     if (how !== 'killed') this.#reference.flush();
     if (how === 'clean') this.#reference.running = false;
     this.#forget();
-    const before = this.#reference.sinks.size;
-    await this.#start(named, trouble);
-    if (named[0]?.was && this.#reference.sinks.size === before) this.#note('a name is handed over');
+    for (const start of starts) this.#noteHandOver(start);
+    await this.#start(starts, trouble);
+  }
+
+  /** The config lets a name be handed over only by a sink that is no longer in it, and only once. */
+  #startsOf({ sinks, earliest, was }: Of<'restart'>): SinkStart[] {
+    const names = SINKS.filter((_, bit) => sinks & (1 << bit));
+    const former = SINKS.filter((name) => !names.includes(name));
+    const taker = names.find((name) => !this.#reference.sinks.has(name)) ?? names[0];
+    return names.map((name) => {
+      const start = { name, start: earliest ? ('earliest' as const) : ('latest' as const) };
+      return name === taker && was < former.length ? { ...start, was: pick(former, was) } : start;
+    });
+  }
+
+  #noteHandOver({ name, was }: SinkStart): void {
+    const { sinks, orders } = this.#reference;
+    if (!was || !sinks.has(was) || sinks.has(name)) return;
+    this.#note('a name is handed over');
+    if (orders.some(({ sink, finished }) => sink === was && !finished)) this.#note('an order is handed over');
   }
 
   async #append(operation: Of<'append'>, trouble?: Trouble): Promise<void> {
@@ -338,6 +355,7 @@ export class SpoolDriver {
     for (const { id } of letters) reference.remove(id, order.sink, 'discarded');
     Object.assign(order, { discarded: letters.length, finished: true, after: order.upTo });
     if (letters.length > 0) this.#note('dead letters are discarded');
+    this.#noteOutlived(letters);
   }
 
   async #revive(order: SpoolReference['orders'][number], operation: Of<'carry out'>, trouble?: Trouble): Promise<void> {
@@ -369,6 +387,11 @@ export class SpoolDriver {
     order.refused += refused.length * (twice ? 2 : 1);
     Object.assign(order, { after: Math.max(after, revived.after), finished });
     if (gone > 0) this.#note('dead letters are delivered');
+    this.#noteOutlived(some.filter((one) => delivered.includes(one.id)));
+  }
+
+  #noteOutlived(letters: readonly ReferenceLetter[]): void {
+    if (letters.some(({ page }) => !this.#reference.page(page).kept)) this.#note('a dead letter outlives its page');
   }
 
   async #gap(choice: number, trouble?: Trouble): Promise<void> {

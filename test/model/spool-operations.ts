@@ -88,9 +88,9 @@ const commit = fc.record({
 const restart = fc.record({
   what: fc.constant('restart' as const),
   how: fc.constantFrom('clean' as const, 'unclean' as const, 'killed' as const),
-  sinks: fc.constantFrom(1, 1, 2, 3, 3, 5, 7, 14),
+  sinks: fc.constantFrom(1, 2, 3, 3, 5, 6, 9, 12, 14),
   earliest: fc.boolean(),
-  was: fc.nat({ max: 3 }),
+  was: fc.nat({ max: 2 }),
   ...around,
 });
 const order = fc.record({
@@ -106,6 +106,11 @@ const carryOut = fc.record({
   count: fc.constantFrom(1, 2, 5),
   refused: bits,
   twice: fc.boolean(),
+  ...around,
+});
+const time = fc.record({
+  what: fc.constant('time' as const),
+  hours: fc.constantFrom(-2, 1, 13, 25, 25, 100 * 24),
   ...around,
 });
 const others = [
@@ -126,7 +131,6 @@ const others = [
     how: fc.constantFrom('bytes' as const, 'checksum' as const, 'missing' as const),
     ...around,
   }),
-  fc.record({ what: fc.constant('time' as const), hours: fc.constantFrom(-2, 1, 1, 13, 25, 100 * 24), ...around }),
   fc.record({
     what: fc.constant('disk' as const),
     full: fc.constantFrom(true, false, false, false, false, false),
@@ -137,10 +141,11 @@ const others = [
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { arbitrary: append, weight: 20 },
   { arbitrary: commit, weight: 20 },
-  { arbitrary: restart, weight: 2 },
+  { arbitrary: restart, weight: 5 },
   { arbitrary: order, weight: 5 },
   { arbitrary: carryOut, weight: 7 },
-  { arbitrary: fc.record({ what: fc.constant('trim' as const), ...around }), weight: 3 },
+  { arbitrary: fc.record({ what: fc.constant('trim' as const), ...around }), weight: 5 },
+  { arbitrary: time, weight: 3 },
   ...others.map((arbitrary) => ({ arbitrary: arbitrary as fc.Arbitrary<Operation>, weight: 1 })),
 );
 
