@@ -117,15 +117,20 @@ function refuse(request: IncomingMessage, path: string, listenOn: Listen): Answe
       'www-authenticate': 'Basic realm="mosaic-siem", charset="UTF-8"',
     });
   }
-  // A web page whose name was made to point at 127.0.0.1 sends its own name here.
-  return isOwnName(request, listenOn.host) ? undefined : text(403, 'the Host header names another host');
+  // A web page whose name was made to point at 127.0.0.1 sends its own name as Host; one that asks across sites, as Origin.
+  const own = ownNames(request, listenOn.host);
+  const { host = '', origin } = request.headers;
+  if (!own.includes(host.toLowerCase())) return text(403, 'the Host header names another host');
+  const isOwn = origin === undefined || own.some((name) => origin.toLowerCase() === `http://${name}`);
+  return isOwn ? undefined : text(403, 'the Origin header names another site');
 }
 
-function isOwnName(request: IncomingMessage, host: string): boolean {
-  const own = [host.includes(':') ? `[${host}]` : host, 'localhost', '127.0.0.1', '[::1]'];
+function ownNames(request: IncomingMessage, host: string): string[] {
+  const names = [host.includes(':') ? `[${host}]` : host, 'localhost', '127.0.0.1', '[::1]'].map((name) =>
+    name.toLowerCase(),
+  );
   const port = request.socket.localPort;
-  const given = (request.headers.host ?? '').toLowerCase();
-  return own.some((name) => given === `${name.toLowerCase()}:${port}` || (port === 80 && given === name.toLowerCase()));
+  return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
 }
 
 function isLoopback(host: string): boolean {
