@@ -81,7 +81,7 @@ export async function verify(asking: Asking): Promise<Verified> {
       last: read.page.receivedAt,
       readAt: performance.now(),
     };
-    add(slice, read, [...events(read.page)], selects, counts);
+    add(slice, read, events(read.page), selects, counts);
     asking.onPage();
   }
   if (slice) await settle(asking, slice, counts);
@@ -113,23 +113,26 @@ function newSlice(from: Date, { page }: PageRead): Slice {
 function add(
   slice: Slice,
   { page, book }: PageRead,
-  events: readonly SecurityEvent[],
+  events: Iterable<SecurityEvent>,
   selects: (event: SecurityEvent) => boolean,
   counts: Counts,
 ): void {
   slice.streams.add(page.stream);
   if (page.damaged) counts.damagedPages += 1;
   if (page.damaged) return;
-  for (const { id } of events) slice.known.add(id);
-  if (!book?.counts) return;
-  const selected = events.slice(0, book.settledTo).filter(selects);
-  if (selected.length !== book.delivered + book.dead + book.discarded) counts.otherFilter += 1;
-  for (const { id, code, source } of selected) {
+  let selected = 0;
+  for (const event of events) {
+    const { id, code, source } = event;
     const { index } = source.position;
+    slice.known.add(id);
+    if (!book?.counts || index >= book.settledTo || !selects(event)) continue;
+    selected += 1;
     if (book.deadAt.has(index) || book.discardedAt.has(index)) continue;
     const { stream, receivedAt } = page;
     slice.expected.set(id, { eventId: id, code, stream, receivedAt, page: page.number, index });
   }
+  if (!book?.counts) return;
+  if (selected !== book.delivered + book.dead + book.discarded) counts.otherFilter += 1;
   const unnamed = book.discarded - book.discardedAt.size;
   if (unnamed > 0) slice.allowed.set(page.number, unnamed);
 }

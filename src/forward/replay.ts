@@ -1,117 +1,130 @@
 import { backoffMs, wait } from '../backoff.ts';
 import type { ForwardOptions, ForwardTools } from '../forward.ts';
-import type { Order, Replayed, SecurityEvent } from '../types.ts';
+import type { Order, Replayed, ReplayPage, SecurityEvent } from '../types.ts';
 import { newBell } from './bell.ts';
 import type { Ordering } from './orders.ts';
 import { type Entry, newEntry } from './window.ts';
 
 const LOOK_EVERY_MS = 1_000;
+/** Also pages of which nothing is to be sent are done with. */
+const RECORD_EVERY_MS = 1_000;
 /** Different reasons of refusals that are told with the end of a replay. */
 const TOLD_REASONS = 3;
 
-/** Some pages of a replay, one batch long or one page: what of them is to be sent, and up to which page they reach. */
-interface Hand {
-  readonly upTo: number;
-  readonly events: readonly SecurityEvent[];
-}
-type Counts = Pick<Replayed, 'delivered' | 'refused' | 'filtered'>;
-
 /**
- * Delivers pages that were delivered before, mapped anew. How far it has come is stored hand by hand, so a crash repeats the
- * hand that was under way and no more. What is refused was settled before: it is counted and told, and becomes no dead letter.
+ * Delivers pages that were delivered before, mapped anew. How far it has come is stored once a page, or as many small ones as fit
+ * into one batch, are settled; after a crash those that were under way are sent again, and no others. What is refused was
+ * settled before: it is counted and told, and becomes no dead letter.
  */
 export async function replay(tools: ForwardTools, options: ForwardOptions, order: Order, on: Ordering): Promise<void> {
-  const reasons = new Set<string>();
-  let { after, delivered, refused, filtered } = order;
-  for (
-    let hand = await nextHand(tools, options, order, after);
-    hand;
-    hand = await nextHand(tools, options, order, after)
-  ) {
-    const counts = await send(options, hand.events, on, reasons);
-    if (!counts) return;
-    after = hand.upTo;
-    await record(tools, order, { ...counts, after, finished: false }, on.stop);
-    delivered += counts.delivered;
-    refused += counts.refused;
-    filtered += counts.filtered;
+  const sending = new Sending(options, on);
+  const total = { delivered: order.delivered, refused: order.refused, filtered: order.filtered };
+  let [upTo, recorded, recordedAt] = [order.after, order.after, tools.clock()];
+  for (;;) {
+    const found = await tools.spool.replayPage(order.id, upTo);
+    const fits = found && sending.size + found.most <= options.maxEvents;
+    if (upTo > recorded && (!fits || tools.clock() - recordedAt > RECORD_EVERY_MS)) {
+      if (!(await sending.flush())) return;
+      const counts = sending.take();
+      await record(tools, order, { ...counts, after: upTo, finished: false }, on.stop);
+      for (const key of ['delivered', 'refused', 'filtered'] as const) total[key] += counts[key];
+      [recorded, recordedAt] = [upTo, tools.clock()];
+    }
     if (on.stop.aborted) return;
+    if (!found) break;
+    if (!(await enter(tools, options, found, sending))) return;
+    upTo = found.page.number;
   }
   // A full spool may have taken pages from it meanwhile.
   const { pagesGone } = (await tools.spool.orders(order.sink)).find(({ id }) => id === order.id) ?? order;
   await record(tools, order, { ...NOTHING, after: order.upTo, finished: true }, on.stop);
-  const done = { ...order, delivered, refused, filtered, pagesGone };
-  tools.tell({ what: 'order', sink: order.sink, order: done, reasons: [...reasons] });
+  const done = { ...order, ...total, pagesGone };
+  tools.tell({ what: 'order', sink: order.sink, order: done, reasons: [...sending.reasons] });
 }
 
+type Counts = Pick<Replayed, 'delivered' | 'refused' | 'filtered'>;
 const NOTHING: Counts = { delivered: 0, refused: 0, filtered: 0 };
 
-async function nextHand(
-  { spool, normalize, tell }: ForwardTools,
-  { name, maxEvents, maxBytes }: ForwardOptions,
-  order: Order,
-  after: number,
-): Promise<Hand | undefined> {
-  const events: SecurityEvent[] = [];
-  let [upTo, bytes] = [after, 0];
-  while (events.length < maxEvents && bytes < maxBytes) {
-    const found = await spool.replayPage(order.id, upTo);
-    if (!found) break;
-    const { page, most, wants } = found;
-    // The first page is taken whole; another one only where it fits into the same batch.
-    if (events.length > 0 && events.length + most > maxEvents) break;
-    upTo = page.number;
-    if (page.damaged) tell({ what: 'damaged', sink: name, page: page.number, reason: page.damaged });
-    const mapped = page.damaged ? [] : await normalize.page(page);
-    const wanted = mapped.filter((_, index) => wants(index));
-    for (const event of wanted) bytes += event.json.length;
-    events.push(...wanted);
+/** False where the loop ended first. */
+async function enter(
+  { normalize, tell }: ForwardTools,
+  { name }: ForwardOptions,
+  { page, wants }: ReplayPage,
+  sending: Sending,
+): Promise<boolean> {
+  if (page.damaged) {
+    tell({ what: 'damaged', sink: name, page: page.number, reason: page.damaged });
+    return true;
   }
-  return upTo === after ? undefined : { upTo, events };
-}
-
-/** Undefined where the loop ended first. */
-async function send(
-  { selects, maxEvents, maxBytes }: ForwardOptions,
-  events: readonly SecurityEvent[],
-  { submit, stop, landed }: Ordering,
-  reasons: Set<string>,
-): Promise<Counts | undefined> {
-  const bell = newBell();
-  let [open, delivered, refused] = [0, 0, 0];
-  const settled = (reason?: string) => {
-    if (reason === undefined) delivered += 1;
-    else refused += 1;
-    if (reason !== undefined && reasons.size < TOLD_REASONS) reasons.add(reason);
-    open -= 1;
-    if (open === 0) bell.ring();
-  };
-  const selected = events.filter(selects);
-  const entries = selected.map((event) => newEntry(event, true, settled));
-  // Batch by batch, so that the loop never holds more of a replay than it sends at once.
-  for (const part of batches(entries, maxEvents, maxBytes)) {
-    if (stop.aborted) return undefined;
-    open = part.length;
-    submit(part);
-    while (open > 0 && !stop.aborted) await bell.heard(LOOK_EVERY_MS, stop);
-    if (open > 0) await landed;
-    if (open > 0) return undefined;
-  }
-  return { delivered, refused, filtered: events.length - selected.length };
-}
-
-function* batches(entries: readonly Entry[], maxEvents: number, maxBytes: number): Generator<readonly Entry[]> {
-  let [batch, bytes]: [Entry[], number] = [[], 0];
-  for (const entry of entries) {
-    const size = entry.event.json.length;
-    if (batch.length === maxEvents || (batch.length > 0 && bytes + size > maxBytes)) {
-      yield batch;
-      [batch, bytes] = [[], 0];
+  for await (const { events } of normalize.parts(page)) {
+    for (const event of events) {
+      if (wants(event.source.position.index) && !(await sending.add(event))) return false;
     }
-    batch.push(entry);
-    bytes += size;
   }
-  if (batch.length > 0) yield batch;
+  return true;
+}
+
+/** Hands events of a replay to the loop, a batch at a time, so that it never holds more of them than it sends at once. */
+class Sending {
+  readonly reasons = new Set<string>();
+  readonly #options: Pick<ForwardOptions, 'selects' | 'maxEvents' | 'maxBytes'>;
+  readonly #on: Ordering;
+  readonly #bell = newBell();
+  #batch: Entry[] = [];
+  #bytes = 0;
+  #open = 0;
+  #counts: { -readonly [key in keyof Counts]: number } = { ...NOTHING };
+
+  constructor(options: Pick<ForwardOptions, 'selects' | 'maxEvents' | 'maxBytes'>, on: Ordering) {
+    this.#options = options;
+    this.#on = on;
+  }
+
+  /** Events that are not handed over yet. */
+  get size(): number {
+    return this.#batch.length;
+  }
+
+  /** False where the loop ended first. */
+  async add(event: SecurityEvent): Promise<boolean> {
+    const { selects, maxEvents, maxBytes } = this.#options;
+    if (!selects(event)) {
+      this.#counts.filtered += 1;
+      return true;
+    }
+    const bytes = event.json.length;
+    const full = this.#batch.length >= maxEvents || (this.#batch.length > 0 && this.#bytes + bytes > maxBytes);
+    if (full && !(await this.flush())) return false;
+    this.#batch.push(newEntry(event, true, (reason) => this.#settled(reason)));
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Resolves once all that was added is settled; with false where the loop ended first. */
+  async flush(): Promise<boolean> {
+    const { submit, stop, landed } = this.#on;
+    if (stop.aborted) return this.#batch.length === 0;
+    this.#open = this.#batch.length;
+    if (this.#open > 0) submit(this.#batch);
+    [this.#batch, this.#bytes] = [[], 0];
+    while (this.#open > 0 && !stop.aborted) await this.#bell.heard(LOOK_EVERY_MS, stop);
+    if (this.#open > 0) await landed;
+    return this.#open === 0;
+  }
+
+  /** What became of all since the last time. */
+  take(): Counts {
+    const counts = this.#counts;
+    this.#counts = { ...NOTHING };
+    return counts;
+  }
+
+  #settled(reason: string | undefined): void {
+    this.#counts[reason === undefined ? 'delivered' : 'refused'] += 1;
+    if (reason !== undefined && this.reasons.size < TOLD_REASONS) this.reasons.add(reason);
+    this.#open -= 1;
+    if (this.#open === 0) this.#bell.ring();
+  }
 }
 
 /** What a sink has taken is not sent again for a disk that could not be written: recording is repeated until it succeeds. */
