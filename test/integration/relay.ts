@@ -37,7 +37,9 @@ export async function startRelay(to: number, host = '127.0.0.1'): Promise<Relay>
     if (!server.listening) return;
     server.close();
     for (const [client, upstream] of pairs) {
-      client.resetAndDestroy();
+      // A socket whose writing has ended cannot be reset: Node would leave it open for ever.
+      if (client.writableEnded) client.destroy();
+      else client.resetAndDestroy();
       upstream.destroy();
     }
     await once(server, 'close');
