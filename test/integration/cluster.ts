@@ -94,19 +94,21 @@ async function call(
   return { status: response.statusCode ?? 0, headers: response.headers, body: parsed as Json };
 }
 
-const AT_MOST = 10_000;
-
 async function documents(must: Cluster['must'], indices: string): Promise<readonly Hit[]> {
   const lenient = 'ignore_unavailable=true&allow_no_indices=true';
   await must('POST', `/${indices}/_refresh?${lenient}`);
-  const query = {
-    size: AT_MOST,
-    track_total_hits: true,
-    query: { match_all: {} },
-    stored_fields: ['_ignored', '_source'],
-  };
-  const { body } = await must('POST', `/${indices}/_search?${lenient}`, query);
-  if (Number(body['hits']?.['total']?.['value']) > AT_MOST) throw new Error(`more than ${AT_MOST} in ${indices}`);
+  const query = { size: 2_000, query: { match_all: {} }, stored_fields: ['_ignored', '_source'] };
+  const found: Hit[] = [];
+  let { body } = await must('POST', `/${indices}/_search?${lenient}&scroll=1m`, query);
+  for (let hits = hitsIn(body); hits.length > 0; hits = hitsIn(body)) {
+    found.push(...hits);
+    ({ body } = await must('POST', '/_search/scroll', { scroll: '1m', scroll_id: body['_scroll_id'] }));
+  }
+  if (body['_scroll_id'] !== undefined) await must('DELETE', '/_search/scroll', { scroll_id: body['_scroll_id'] });
+  return found;
+}
+
+function hitsIn(body: Json): readonly Hit[] {
   return [...(body['hits']?.['hits'] ?? [])].map((hit) => ({
     id: String(hit['_id']),
     index: String(hit['_index']),
