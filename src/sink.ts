@@ -9,7 +9,7 @@ import type { Sink, StreamName } from './types.ts';
 export { z } from 'zod';
 export type { HttpClient, HttpRequest, HttpResponse, TlsOptions } from './http.ts';
 export { because, httpClient, NoAnswer, retryAfterMs, tlsOptions } from './http.ts';
-export { paint, printable } from './terminal.ts';
+export { paint, printable, safeJson } from './terminal.ts';
 export type { EcsDocument, Outcome, RawActivity, SecurityEvent, Severity, Sink, StreamName } from './types.ts';
 export { duration, size } from './units.ts';
 

@@ -1,6 +1,13 @@
 import { access, constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Outcome, type SecurityEvent, type Sink, type SinkContext, Unavailable } from '../../src/sink.ts';
+import {
+  type Outcome,
+  type SecurityEvent,
+  type Sink,
+  type SinkContext,
+  safeJson,
+  Unavailable,
+} from '../../src/sink.ts';
 
 const NEWLINE = 0x0a;
 
@@ -138,9 +145,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** JSON text holds no line break unless somebody formatted it; then one inside a line is only white space. */
+/**
+ * JSON text holds no line break unless somebody formatted it; then one inside a line is only white space. What would steer a
+ * terminal is escaped, since files are looked at.
+ */
 function oneLine(json: string): string {
-  return json.includes('\n') ? json.replaceAll(/[\r\n]+/g, ' ') : json;
+  return safeJson(json.includes('\n') ? json.replaceAll(/[\r\n]+/g, ' ') : json);
 }
 
 const HINTS: Readonly<Record<string, string>> = {

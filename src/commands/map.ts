@@ -5,9 +5,9 @@ import { sinks } from '../../sinks/index.ts';
 import { loadConfig, reasonOf } from '../config.ts';
 import { isEmptyAnswer, splitElements } from '../normalize/elements.ts';
 import { DEFAULT_EVENT_OPTIONS, type Normalizer, normalizer, readTime } from '../normalize.ts';
-import { Failure } from '../terminal.ts';
+import { Failure, safeJson } from '../terminal.ts';
 import type { SecurityEvent, StreamName } from '../types.ts';
-import { jsonLine, print, remark, safeJson } from './print.ts';
+import { jsonLine, print, remark } from './print.ts';
 
 interface Options {
   readonly config?: string;

@@ -1,4 +1,4 @@
-import { printable } from '../terminal.ts';
+import { printable, safeJson } from '../terminal.ts';
 
 /** Data, on stdout. A reader that has seen enough, as `| head` has, ends the command, and that is no failure. */
 export function print(line: string): void {
@@ -35,22 +35,9 @@ function goOn({ code, message }: NodeJS.ErrnoException): void {
   process.exitCode = 1;
 }
 
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
-
 /** One line of JSON that is safe on a terminal and still says the same. */
 export function jsonLine(value: unknown): string {
   return safeJson(JSON.stringify(value));
-}
-
-/** The same for what is JSON already. */
-export function safeJson(json: string): string {
-  return json.replace(UNPRINTABLE, (character) =>
-    Array.from({ length: character.length }, (_, index) => escaped(character.charCodeAt(index))).join(''),
-  );
-}
-
-function escaped(unit: number): string {
-  return `\\u${unit.toString(16).padStart(4, '0')}`;
 }
 
 /** Columns for people. Each row has as many cells as the first; the last column is not padded. */
