@@ -2,6 +2,9 @@
 import type { Random } from '../../src/simulator/random.ts';
 import type { Scope } from '../fixtures/process.ts';
 
+/** Of a machine that has other things to do as well. */
+export const PATIENCE_MS = 120_000;
+
 export interface Campaign {
   readonly name: string;
   /** Why it cannot run on this machine; undefined: it can. */

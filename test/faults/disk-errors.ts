@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Batch } from '../../src/simulator/ledger.ts';
 import type { Daemon } from '../fixtures/process.ts';
 import { surroundings } from '../fixtures/surroundings.ts';
-import type { Campaign } from './campaign.ts';
+import { type Campaign, PATIENCE_MS } from './campaign.ts';
 import { lacksStrace, spoilt } from './strace.ts';
 import { endsOf, gapsOf, judge, settle } from './verdict.ts';
 
@@ -38,7 +38,7 @@ export const diskErrors: Campaign = {
     const flow = all.flow(300);
     mosaic.dials.delayMs = 20;
     daemon.start();
-    await daemon.ready();
+    await daemon.ready(PATIENCE_MS);
     for (const [number, fault] of FAULTS.entries()) {
       progress(fault);
       const kill = number === 0 || random.chance(0.3);
@@ -52,7 +52,7 @@ export const diskErrors: Campaign = {
       });
       tally.happened(`spoilt: ${fault}`, times);
       if (!daemon.running) daemon.start();
-      await daemon.ready();
+      await daemon.ready(PATIENCE_MS);
       const batches = mosaic.ledger.batches.length;
       const flows = () => mosaic.ledger.batches.length > batches;
       await daemon.until('it collects again', flows, { ms: 60_000 });
@@ -62,7 +62,7 @@ export const diskErrors: Campaign = {
     const reads = await startSpoilt(daemon, AT_START);
     tally.happened(`spoilt: ${AT_START}`, reads);
     if (!daemon.running) daemon.start();
-    await daemon.ready();
+    await daemon.ready(PATIENCE_MS);
     flow.stop();
     mosaic.dials.delayMs = 0;
     if (!(await settle(all, tally))) return;

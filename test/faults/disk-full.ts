@@ -5,7 +5,7 @@ import type { Batch } from '../../src/simulator/ledger.ts';
 import type { Random } from '../../src/simulator/random.ts';
 import { activitySource, type SimulatedActivity } from '../../src/simulator/sessions.ts';
 import { STREAM, type Surroundings, surroundings } from '../fixtures/surroundings.ts';
-import type { Campaign, Tally } from './campaign.ts';
+import { type Campaign, PATIENCE_MS, type Tally } from './campaign.ts';
 import { lacksMount, mountDisk } from './disk.ts';
 import { endsOf, gapsOf, judge, settle } from './verdict.ts';
 
@@ -66,7 +66,7 @@ async function live({ daemon }: Surroundings, tally: Tally): Promise<void> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
     if (!daemon.running) daemon.start();
     try {
-      await daemon.ready();
+      await daemon.ready(PATIENCE_MS);
       return;
     } catch (error) {
       if (daemon.running) throw error;

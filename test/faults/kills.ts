@@ -8,7 +8,7 @@ import type { Batch } from '../../src/simulator/ledger.ts';
 import { type Random, randomFrom } from '../../src/simulator/random.ts';
 import { activitySource } from '../../src/simulator/sessions.ts';
 import { STREAM, type Surroundings, surroundings } from '../fixtures/surroundings.ts';
-import { type Campaign, type Stage, type Tally, within } from './campaign.ts';
+import { type Campaign, PATIENCE_MS, type Stage, type Tally, within } from './campaign.ts';
 import { killInWrite, lacksStrace } from './strace.ts';
 import { endsOf, gapsOf, judge, settle } from './verdict.ts';
 
@@ -126,7 +126,7 @@ async function runRound(stage: Stage, plans: readonly Plan[], rest: readonly Pla
     stage.progress(`${rest.length + plans.length - index - 1} lives to go`);
   }
   all.daemon.start();
-  await all.daemon.ready();
+  await all.daemon.ready(PATIENCE_MS);
   clearTrouble(all);
   if (!(await settle(all, tally))) return;
   await reckon(round, killed, lived);
@@ -239,13 +239,16 @@ async function runLife(round: Round, plan: Plan): Promise<Death> {
 async function lead({ all, tally, random }: Round, plan: Plan, batchesBefore: number): Promise<void> {
   const { daemon, mosaic } = all;
   const flows = () =>
-    daemon.until('activities flow', () => mosaic.ledger.batches.length > batchesBefore, { everyMs: 2 });
+    daemon.until('activities flow', () => mosaic.ledger.batches.length > batchesBefore, {
+      everyMs: 2,
+      ms: PATIENCE_MS,
+    });
   if (plan.how === 'at the start') return void (await sleep(random.between(50, 900)));
   if (plan.how === 'at a point') {
     const late = new AbortController();
     const ended = await Promise.race([
       daemon.ended(),
-      sleep(8_000, undefined, { signal: late.signal }).catch(() => undefined),
+      sleep(12_000, undefined, { signal: late.signal }).catch(() => undefined),
     ]);
     late.abort();
     if (!ended) tally.happened('named points that were not reached');

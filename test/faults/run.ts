@@ -3,12 +3,15 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../../src/simulator/random.ts';
 import { type Campaign, Tally, within } from './campaign.ts';
+import { clock } from './clock.ts';
 import { diskErrors } from './disk-errors.ts';
 import { diskFull } from './disk-full.ts';
 import { kills } from './kills.ts';
+import { mosaicTrouble } from './mosaic-trouble.ts';
 import { readOnly } from './read-only.ts';
+import { sinkTrouble } from './sink-trouble.ts';
 
-const CAMPAIGNS: readonly Campaign[] = [kills, diskFull, diskErrors, readOnly];
+const CAMPAIGNS: readonly Campaign[] = [kills, diskFull, diskErrors, readOnly, clock, mosaicTrouble, sinkTrouble];
 
 const { values } = parseArgs({
   options: {

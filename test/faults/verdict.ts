@@ -23,13 +23,15 @@ export interface End {
 
 export interface Evidence {
   readonly batches: readonly Batch[];
-  expected(key: string, receivedAt: Date): SecurityEvent;
+  expected(key: string, receivedAt: Date, ordinal?: number): SecurityEvent;
   readonly spool: string;
   readonly ends: readonly End[];
   /** The answer was in flight when the process died, or was spoilt on its way. */
   mayBeLost(batch: Batch): boolean;
-  /** Of an answer that was cut off: how many of its activities arrived whole. */
+  /** Of an answer that was cut off: so many of its activities arrived whole at least. What else of it is there is welcome. */
   cutBehind?(batch: Batch): number | undefined;
+  /** Its first activity came once more at its end. */
+  doubled?(batch: Batch): boolean;
 }
 
 export interface Verdict {
@@ -45,16 +47,18 @@ export async function judge(tally: Tally, evidence: Evidence): Promise<Verdict> 
     ...evidence.ends.flatMap(({ arrivals }) => [...arrivals().keys()]),
     ...[...dead.values()].flatMap((ids) => [...ids.keys()]),
   ]);
-  const wanted = new Map<string, { key: string; event: SecurityEvent }>();
+  const wanted = new Map<string, Made>();
   const lost: Batch[] = [];
   let turn = 0;
   for (const batch of evidence.batches) {
     if (++turn % 4 === 0) await nextTurn();
-    const whole = evidence.cutBehind?.(batch) ?? batch.count;
-    const made = batch.keys.slice(0, whole).map((key) => ({ key, event: evidence.expected(key, batch.at) }));
-    const isLost = evidence.mayBeLost(batch) && made.every(({ event }) => !seen.has(event.id));
+    const made = madeOf(evidence, batch);
+    const cut = evidence.cutBehind?.(batch);
+    const isLost = cut === undefined && evidence.mayBeLost(batch) && made.every(({ event }) => !seen.has(event.id));
     if (isLost) lost.push(batch);
-    else for (const one of made) wanted.set(one.event.id, one);
+    else
+      for (const [index, one] of made.entries())
+        if (index < (cut ?? Infinity) || seen.has(one.event.id)) wanted.set(one.event.id, one);
   }
   tally.activities += wanted.size;
   for (const end of evidence.ends) await judgeEnd(tally, evidence, end, wanted, dead.get(end.sink) ?? new Map());
@@ -62,7 +66,18 @@ export async function judge(tally: Tally, evidence: Evidence): Promise<Verdict> 
   return { lost, kept: wanted.size };
 }
 
-type Wanted = ReadonlyMap<string, { readonly key: string; readonly event: SecurityEvent }>;
+interface Made {
+  readonly key: string;
+  readonly ordinal: number;
+  readonly event: SecurityEvent;
+}
+type Wanted = ReadonlyMap<string, Made>;
+
+function madeOf({ expected, doubled }: Evidence, batch: Batch): Made[] {
+  const one = (key: string, ordinal: number) => ({ key, ordinal, event: expected(key, batch.at, ordinal) });
+  const made = batch.keys.map((key) => one(key, 0));
+  return doubled?.(batch) ? [...made, one(batch.keys[0] ?? '', 1)] : made;
+}
 
 async function judgeEnd(
   tally: Tally,
@@ -109,13 +124,13 @@ function teller(tally: Tally, sink: string): (kind: string, text: string) => voi
 }
 
 /** The time of receipt is the process's own: the rest must be what the mapping makes with that time. */
-function isSame(evidence: Evidence, { key, event }: { key: string; event: SecurityEvent }, found: Document): boolean {
+function isSame(evidence: Evidence, { key, event, ordinal }: Made, found: Document): boolean {
   const { data_stream: _, ...rest } = found;
   const created = String((found['event'] as Document | undefined)?.['created']);
   const wanted = JSON.parse(event.json) as { event: Record<string, unknown> };
   wanted.event['created'] = created;
   if (isDeepStrictEqual(rest, wanted)) return true;
-  const anew = evidence.expected(key, new Date(created));
+  const anew = evidence.expected(key, new Date(created), ordinal);
   return isDeepStrictEqual(rest, JSON.parse(anew.json));
 }
 
