@@ -15,6 +15,7 @@ export type Exchange = (
 
 /** `url` as in the config: an origin, with or without a path before `/services/collector`. */
 export function exchanger(client: HttpClient, url: string, token: string, timeoutMs: number): Exchange {
+  let answered = false;
   const base = url.replace(/\/+$/, '').replace(/\/services\/collector(\/event)?$/, '') + PATH;
   return async (call, { headers, body }, signal) => {
     const request: HttpRequest = {
@@ -26,13 +27,27 @@ export function exchanger(client: HttpClient, url: string, token: string, timeou
     };
     try {
       const response = await client.request(request, signal);
+      answered = true;
       if (response.incomplete) signal.throwIfAborted();
       return response;
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
-      return { kind: 'unavailable', error: new Unavailable(error.message), elsewhere: true, ackFull: false };
+      return { kind: 'unavailable', error: unreachable(error, base, answered), elsewhere: true, ackFull: false };
     }
   };
+}
+
+const TLS_TROUBLE = /^(ERR_(TLS|SSL)_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/;
+
+/** Certificate files are read when the sink is opened, so trouble with TLS opens it anew. */
+function unreachable(error: NoAnswer, base: string, answered: boolean): Unavailable {
+  const { code = '' } = (error.cause ?? {}) as { readonly code?: string };
+  // A TLS 1.3 server refuses a client after the handshake, and all that shows of it is the end.
+  const refused = code === 'UND_ERR_SOCKET' && base.startsWith('https:') && !answered;
+  const hint = refused
+    ? ' (if always: it may refuse our client certificate, or miss one: see tls.cert and tls.key)'
+    : '';
+  return new Unavailable(`${error.message}${hint}`, { reopen: refused || TLS_TROUBLE.test(code) });
 }
 
 export function isUnusable(answer: object): answer is Unusable {

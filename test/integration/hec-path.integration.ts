@@ -6,6 +6,7 @@ import { makeCertificates } from './certificates.ts';
 import { assertAllThere, assertNoneDead, awkwardActivities, type Path, startPath } from './path.ts';
 import { type StoredObject, storedObjects } from './received.ts';
 import { lacking, type Server, startServer } from './servers.ts';
+import { tlsTrouble } from './tls-trouble.ts';
 
 const skip = await lacking('otel');
 if (skip) test('HEC, the whole path', { skip });
@@ -45,6 +46,17 @@ function paths(): void {
         for (const object of whole) assertObject(object, path.expected(documentOf(object)), index);
       }
     });
+
+    it('wrong certificates at either end are told, hold everything, and are mended', (t) =>
+      tlsTrouble(t, {
+        start: (context, own) =>
+          startServer(context, 'otel', {
+            scheme: 'https',
+            environment: { CERTIFICATES: own.folder, CLIENT_CA: own.path('ca.pem') },
+          }),
+        sink: ({ url }) => `type: splunk_hec, url: "${url}", token: ${TOKEN}, acknowledgement: true`,
+        stored: (server) => storedObjects(server).whole.map(documentOf),
+      }));
 
     it('a collector that is killed in mid-flow has everything in the end', async (t) => {
       const plain = await startServer(t, 'otel');

@@ -9,6 +9,7 @@ import { assertAllThere, assertNoneDead, awkwardActivities, type Path, startPath
 import { type StoredMessage, storedMessages } from './received.ts';
 import type { Server } from './servers.ts';
 import { type Framing, type Protocol, type SyslogServer, startSyslogServer } from './syslog-contract.ts';
+import { tlsTrouble } from './tls-trouble.ts';
 
 const WAYS: readonly (readonly [protocol: Protocol, framing: Framing])[] = [
   ['udp', 'octet-counting'],
@@ -117,6 +118,13 @@ export function syslogPath(name: SyslogServer): void {
         t.diagnostic(`${end.sink}: ${copies.size} events, ${twice} of them more than once`);
       }
     });
+
+    it('wrong certificates at either end are told, hold everything, and are mended', (t) =>
+      tlsTrouble(t, {
+        start: (context, own) => startSyslogServer(context, name, { protocol: 'tls', certificates: own }),
+        sink: ({ url }) => `type: syslog, address: "${url}", max_size: 60KB, confirm_after: 500ms`,
+        stored: (server) => storedMessages(server).whole.map(documentOf),
+      }));
 
     it('what a server held unread for less than confirm_after when it was killed is sent again', async (t) => {
       const ends = await startEnds(t, WAYS.slice(1), 65_536);
