@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { inspect } from 'node:util';
 import { encodeBatch, envelopeEncoder } from '../../sinks/splunk_hec/encode.ts';
 import splunkHec from '../../sinks/splunk_hec/index.ts';
@@ -365,9 +368,33 @@ describe('TLS', () => {
     await using it = await world({}, { tls }, { tls: { ca } });
     assert.equal(marks(await it.sink.deliver(someEvents(2), live())), 'dd');
     const stranger = await splunkHec.open(optionsOf({ url: it.hec.url }), someContext(), live());
-    await assert.rejects(stranger.deliver(someEvents(1), live()), { name: 'Unavailable', message: /certificate/ });
+    // Opened anew it reads its files again, which may have been mended.
+    const told = { name: 'Unavailable', message: /certificate/, reopen: true };
+    await assert.rejects(stranger.deliver(someEvents(1), live()), told);
     await stranger.close();
     assert.equal(it.hec.count, 2);
+  });
+
+  test('a receiver that ends a connection before its first answer may have refused our certificate', async (context) => {
+    const { ca, cert, key, remove } = makeCertificates();
+    context.after(remove);
+    const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.end());
+    }).listen(0, '127.0.0.1');
+    context.after(() => server.close());
+    await once(server, 'listening');
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const sink = await splunkHec.open(optionsOf({ url }), someContext({ tls: { ca } }), live());
+    const told = { name: 'Unavailable', message: /see tls\.cert and tls\.key/, reopen: true };
+    await assert.rejects(sink.deliver(someEvents(1), live()), told);
+    await sink.close();
+  });
+
+  test('a receiver that is down is not opened anew: what waits for an acknowledgement goes on waiting', async () => {
+    await using it = await world();
+    it.hec.dials.down = true;
+    const told = { name: 'Unavailable', message: /no (answer|connection)/, reopen: false };
+    await assert.rejects(it.sink.deliver(someEvents(1), live()), told);
   });
 });
 
