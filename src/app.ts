@@ -4,10 +4,11 @@ import { createLog, type Log } from './log.ts';
 import { type Loops, startLoops } from './loops.ts';
 import type { Tell } from './news.ts';
 import { countActivities } from './normalize/elements.ts';
-import { lockSpool, openSpool } from './spool.ts';
+import { lockSpool, MissingKey, openSpool } from './spool.ts';
 import { createMetrics } from './status/metrics.ts';
 import { createState, type StatusState } from './status/state.ts';
 import { type StatusServer, startStatus } from './status.ts';
+import { Failure } from './terminal.ts';
 import type { SecurityEvent, Spool, SpoolStart } from './types.ts';
 import { decimal } from './words.ts';
 
@@ -30,23 +31,24 @@ export interface App {
 export async function startApp(config: Config, version: string): Promise<App> {
   const lock = lockSpool(config.spool.path);
   try {
-    const spool = openSpool({ ...config.spool, count: countActivities });
-    return await runOn(config, version, spool, () => lock.release());
+    return await runOn(config, version, () => lock.release());
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-async function runOn(config: Config, version: string, spool: Spool, release: () => void): Promise<App> {
+async function runOn(config: Config, version: string, release: () => void): Promise<App> {
   const streams = config.mosaic.streams.map(({ name }) => name);
   const sinks = config.sinks.map(({ name }) => name);
-  const waiting = async (sink: string) => (await spool.report()).sinks.find((each) => each.sink === sink)?.waiting;
+  let spool: Spool | undefined;
+  const report = async () => (spool as Spool).report();
+  const waiting = async (sink: string) => (await report()).sinks.find((each) => each.sink === sink)?.waiting;
   const secrets = () => config.secrets();
   const censor = createCensor(secrets);
   const log = createLog({ ...config.log, secrets, waiting });
   const state = createState({ version, streams, sinks, censor });
-  const metrics = createMetrics({ streams, sinks, refresh: () => spool.report() });
+  const metrics = createMetrics({ streams, sinks, refresh: report });
   const tell: Tell = (news) => {
     log.tell(news);
     state.tell(news);
@@ -55,11 +57,11 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
   let server: StatusServer | undefined;
   let started = false;
   try {
+    spool = openSpool({ ...config.spool, count: countActivities, sinks, alarm: tell });
     const start = await spool.start(config.sinks, streams);
     started = true;
     sayStart(log, config, version, start);
     state.spoolOpened();
-    const report = () => spool.report();
     if (config.status) server = await startStatus({ listen: config.status, state, metrics, report });
     if (server) log.info(`status page at ${server.url}`);
     const loops = startLoops({
@@ -75,9 +77,9 @@ async function runOn(config: Config, version: string, spool: Spool, release: () 
   } catch (error) {
     await server?.close();
     // Nothing was collected: a stop in order, unless the mark of the run before is still to be counted.
-    await spool.close(started).catch(() => undefined);
+    await spool?.close(started).catch(() => undefined);
     await log.close();
-    throw error;
+    throw error instanceof MissingKey ? new Failure(error.message, 78, error) : error;
   }
 }
 

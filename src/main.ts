@@ -10,6 +10,7 @@ import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { setupCommand } from './commands/setup.ts';
+import { spoolCommand } from './commands/spool.ts';
 import { statusCommand } from './commands/status.ts';
 import { Failure, printable } from './terminal.ts';
 import { readVersion } from './version.ts';
@@ -31,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     deadLettersCommand(),
     replayCommand(),
     auditCommand(),
+    spoolCommand(),
     demoCommand(),
     schemaCommand(),
   ];

@@ -1,4 +1,4 @@
-import type { GapReason, NewDeadLetter, Order, StreamName } from './types.ts';
+import type { GapReason, NewDeadLetter, Order, SpoolAlarm, StreamName } from './types.ts';
 
 /** What the loops tell: `status` counts it, `log` says it. No secret and no applicant data inside. */
 export type News =
@@ -39,6 +39,7 @@ export type News =
     }
   /** Done. reasons: some of those for which events of a replay were refused. */
   | { readonly what: 'order'; readonly sink: string; readonly order: Order; readonly reasons?: readonly string[] }
+  | SpoolAlarm
   | { readonly what: 'spool_error'; readonly doing: string; readonly error: string }
   /** Only where no other news shows it. */
   | { readonly what: 'spool_works'; readonly doing: string };

@@ -101,6 +101,27 @@ export interface BookFilter {
   readonly to?: Date;
 }
 
+/** What could be saved of a spool that was damaged. */
+export interface Salvage {
+  /** The damaged file, under its new name. */
+  readonly file: string;
+  /** Those whose bytes are there. */
+  readonly pages: number;
+  /** Those whose bytes are lost. */
+  readonly damagedPages: readonly number[];
+  readonly deadLetters: number;
+  readonly deadLettersLost: number;
+  /** Their cursors were lost: they go on where the books end, or begin at the oldest page. */
+  readonly sinks: readonly string[];
+  /** The tables of which something could not be read. */
+  readonly broken: readonly string[];
+}
+
+/** What a spool tells by itself, because nobody has asked for it. */
+export type SpoolAlarm =
+  | { readonly what: 'spool_damaged'; readonly reason: string }
+  | { readonly what: 'spool_salvaged'; readonly salvage: Salvage };
+
 export interface SinkReport {
   readonly sink: string;
   readonly configured: boolean;
@@ -125,6 +146,8 @@ export interface SpoolReport {
   readonly bytes: number;
   readonly limit: number;
   readonly pages: number;
+  /** Damaged pages, whose bytes are set aside as far as there are any. */
+  readonly setAside: number;
   readonly oldestPageAt?: Date;
   readonly newestPageAt?: Date;
   readonly gaps: readonly Gap[];

@@ -182,6 +182,19 @@ const news: { readonly [What in News['what']]: Extract<News, { what: What }> } =
   damaged: { what: 'damaged', sink, page: 4, reason: 'its bytes are missing' },
   order: { what: 'order', sink, order },
   spool_error: { what: 'spool_error', doing: 'saving how far elastic has come', error: 'disk full' },
+  spool_damaged: { what: 'spool_damaged', reason: 'the spool could not be opened: file is not a database' },
+  spool_salvaged: {
+    what: 'spool_salvaged',
+    salvage: {
+      file: '/data/spool-damaged-20260101T000000Z.db',
+      pages: 40,
+      damagedPages: [4, 5],
+      deadLetters: 3,
+      deadLettersLost: 1,
+      sinks: ['elastic'],
+      broken: ['sinks'],
+    },
+  },
   spool_works: { what: 'spool_works', doing: 'dropping pages that are settled' },
 };
 
@@ -202,6 +215,8 @@ const story: readonly News[] = [
   news.sink_up,
   news.delivery,
   news.damaged,
+  news.spool_damaged,
+  news.spool_salvaged,
   news.order,
 ];
 
@@ -288,7 +303,16 @@ function sorted(messages: readonly Message[]): string[] {
 
 describe('the metrics of docs/operations.md', () => {
   it('are those that /metrics serves', async () => {
-    const report: SpoolReport = { bytes: 0, limit: 0, pages: 0, gaps: [], streams: [], sinks: [], orders: [] };
+    const report: SpoolReport = {
+      bytes: 0,
+      limit: 0,
+      pages: 0,
+      setAside: 0,
+      gaps: [],
+      streams: [],
+      sinks: [],
+      orders: [],
+    };
     const served = createMetrics({ streams: [stream], sinks: [sink], refresh: async () => report });
     const names = [...(await served.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
     const listed = [...operations.matchAll(/^\| `(mosaic_siem_\w+)` \|/gm)].map(([, name]) => name);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -90,13 +90,6 @@ test('a format of a newer version is refused, and left as it is', async (t) => {
   assert.throws(() => newSpool(t, { path }), refused);
   assert.throws(() => openSpoolReader(path), refused);
   assert.deepEqual(readFileSync(join(path, 'spool.db')), before);
-});
-
-test('a file that is no spool is refused with a sentence', (t) => {
-  const path = newFolder(t);
-  mkdirSync(path);
-  writeFileSync(join(path, 'spool.db'), 'these are the notes of somebody else, by no means a database\n'.repeat(100));
-  assert.throws(() => newSpool(t, { path }), /could not be opened: .*spool\.db: .*check spool\.path in the config/);
 });
 
 test('a folder that cannot be made is refused with a sentence', (t) => {

@@ -21,6 +21,7 @@ function report(): SpoolReport {
     bytes: 2 * GIB,
     limit: 10 * GIB,
     pages: 40,
+    setAside: 0,
     oldestPageAt: new Date(AT.getTime() - 100 * MINUTE),
     newestPageAt: AT,
     gaps: [{ stream: 'verify/siem', reason: 'gateway', count: 2, lastAt: AT }],
@@ -349,6 +350,7 @@ describe('/api/status', () => {
         bytes: 2 * GIB,
         limit: 10 * GIB,
         pages: 40,
+        set_aside: 0,
         oldest: '2026-01-02T01:24:05.000Z',
         newest: time,
         hours_until_full: null,
@@ -482,6 +484,7 @@ describe('/metrics', () => {
       'mosaic_siem_sink_up gauge',
       'mosaic_siem_sink_waiting_events gauge',
       'mosaic_siem_spool_bytes gauge',
+      'mosaic_siem_spool_damaged_pages gauge',
       'mosaic_siem_spool_limit_bytes gauge',
       'mosaic_siem_spool_oldest_page_timestamp_seconds gauge',
     ]);
@@ -561,13 +564,16 @@ describe('the page', () => {
 
   it('says in few words how long there is room', () => {
     const room = (pages: number, hours: number | null) =>
-      spoolText({ bytes: 10, limit: 20, pages, oldest: null, newest: null, hours_until_full: hours }, 0);
+      spoolText(
+        { bytes: 10, limit: 20, pages, set_aside: pages - 1, oldest: null, newest: null, hours_until_full: hours },
+        0,
+      );
     assert.equal(room(1, null), '10 B of 20 B, 1 page');
     assert.equal(
       room(2, 1234.5),
-      '10 B of 20 B, 2 pages; about 1,234.5 hours until it is full if the sinks take nothing',
+      '10 B of 20 B, 2 pages, 1 damaged and set aside; about 1,234.5 hours until it is full if the sinks take nothing',
     );
-    assert.match(room(2, 14_035_749), /pages; more than a year until it is full/);
+    assert.match(room(2, 14_035_749), /aside; more than a year until it is full/);
   });
 
   it('asks for nothing outside and allows only its own script and style', async () => {

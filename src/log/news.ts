@@ -3,6 +3,7 @@ import type { News, Tell } from '../news.ts';
 import { mends } from '../news-trouble.ts';
 import { decimal, replayWords, span } from '../words.ts';
 import { createBurials } from './burials.ts';
+import { salvageText } from './damage.ts';
 import { createFlapping } from './flapping.ts';
 
 export interface TellerOptions {
@@ -82,6 +83,12 @@ class Teller {
             fieldsOf(news),
           ),
         );
+        break;
+      case 'spool_damaged':
+        this.#lines.error(`${news.reason}. What can be read goes into a new file`, fieldsOf(news));
+        break;
+      case 'spool_salvaged':
+        this.#lines.error(`the spool was salvaged: ${salvageText(news.salvage)}`, fieldsOf(news));
         break;
       case 'spool_works':
         break;

@@ -36,13 +36,15 @@ export function openBodies(db: DatabaseSync, sealer: Sealer) {
   }
 
   /** As `read`, but where the key is not known the checksum must do. */
-  function check(page: number): string | undefined {
+  function check(page: number): { damaged?: string; sealed: boolean } {
+    let sealed = false;
     const { damaged } = telling(page, (row) => {
-      if (row.key === null || sealer.knows(row.key)) return read(page);
+      sealed = row.key !== null && !sealer.knows(row.key);
+      if (!sealed) return read(page);
       verify(row.zstd, row.sha256);
       return { body: row.zstd };
     });
-    return damaged;
+    return { ...(damaged !== undefined && { damaged }), sealed };
   }
 
   function telling(page: number, work: (row: Stored) => Uint8Array | Read): Read {

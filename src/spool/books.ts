@@ -10,7 +10,7 @@ import type {
   StreamName,
   StreamReport,
 } from '../types.ts';
-import { statements } from './database.ts';
+import { type Sql, statements } from './database.ts';
 import { usedBytes } from './room.ts';
 
 /** What became of the activities, and the possible gaps. `settle` and `gap` run in the transactions of their caller. */
@@ -67,13 +67,6 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
     return found.map((row) => ({ ...row }));
   }
 
-  function gaps(): Gap[] {
-    const found = sql.all<
-      Stored<Gap, 'lastAt'>
-    >`SELECT stream, reason, count, last_at AS lastAt FROM gaps ORDER BY stream, reason`;
-    return found.map((row) => ({ ...row, lastAt: new Date(row.lastAt) }));
-  }
-
   function report(): Omit<SpoolReport, 'orders'> {
     const oldest = sql.number`SELECT min(received_at) FROM pages`;
     const newest = sql.number`SELECT max(received_at) FROM pages`;
@@ -81,15 +74,23 @@ export function openBooks(db: DatabaseSync, now: () => Date) {
       bytes: usedBytes(sql),
       limit: sql.number`SELECT max_size FROM state` ?? 0,
       pages: sql.number`SELECT count(*) FROM pages` ?? 0,
+      setAside: sql.number`SELECT count(*) FROM set_aside` ?? 0,
       ...(oldest !== undefined && { oldestPageAt: new Date(oldest) }),
       ...(newest !== undefined && { newestPageAt: new Date(newest) }),
-      gaps: gaps(),
+      gaps: gapsOf(sql),
       streams: streams(),
       sinks: sinks(),
     };
   }
 
   return { settle, gap, list, rows, report };
+}
+
+function gapsOf(sql: Sql): Gap[] {
+  const found = sql.all<
+    Stored<Gap, 'lastAt'>
+  >`SELECT stream, reason, count, last_at AS lastAt FROM gaps ORDER BY stream, reason`;
+  return found.map((row) => ({ ...row, lastAt: new Date(row.lastAt) }));
 }
 
 /** As stored: a time is in ms since 1970. */

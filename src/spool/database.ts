@@ -165,14 +165,16 @@ export function statements(db: DatabaseSync): Sql {
 
 const BUSY = 5;
 export const CORRUPT = 11;
+export const NOT_A_DATABASE = 26;
 const ADVICE: Readonly<Record<number, string>> = {
   [BUSY]: 'another process has been writing to it for over 5 s: end that one',
   8: 'the user of this process must be able to write there',
   10: 'look at the disk and at the log of the system; what was stored before is safe',
-  [CORRUPT]: 'the file is damaged: stop, and keep a copy of it before anything else',
+  [CORRUPT]: 'the file is damaged: `mosaic-siem run` and `mosaic-siem spool recover` salvage what can be read',
   13: 'make room on its disk; what was stored before is safe, and the same call works again once there is room',
   14: 'the user of this process must be able to write there',
-  26: 'that file is no spool: check spool.path in the config',
+  [NOT_A_DATABASE]:
+    'the file is damaged, or no spool: check spool.path in the config; `mosaic-siem run` and `mosaic-siem spool recover` salvage what can be read',
 };
 
 const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
@@ -187,7 +189,7 @@ const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
 
 /** Extended result codes hold the primary one in their lowest byte (sqlite.org/rescode.html). 0: no error of SQLite. */
 export function primaryCode(error: unknown): number {
-  return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  return ((error as { errcode?: number } | undefined)?.errcode ?? 0) & 0xff;
 }
 
 /** Puts a sentence around an error of SQLite or of the system. */

@@ -28,6 +28,16 @@ export function openDeadLetters(db: DatabaseSync, sealer: Sealer, now: () => Dat
     }
   }
 
+  /** Of those whose key is not known nothing can be said. */
+  async function* check(): AsyncGenerator<{ id: number; damaged?: string; sealed: boolean }> {
+    for (let rows = matching({}); rows.length > 0; rows = matching({ after: rows.at(-1)?.id ?? 0 })) {
+      for (const row of rows) {
+        const sealed = row.key !== null && !sealer.knows(row.key);
+        yield { id: row.id, ...(!sealed && unpacked(row, sealer)), sealed };
+      }
+    }
+  }
+
   function bury(sink: string, { eventId, code, reason, activity }: NewDeadLetter): void {
     const { stream, receivedAt, position, ordinal, raw } = activity;
     const large = raw.length > PACK_FROM_BYTES;
@@ -58,7 +68,7 @@ export function openDeadLetters(db: DatabaseSync, sealer: Sealer, now: () => Dat
     return true;
   }
 
-  return { matching, find, bury, remove, refuse };
+  return { matching, find, check, bury, remove, refuse };
 }
 
 type Place = { page: number; stream: string; hour: number };

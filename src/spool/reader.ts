@@ -2,6 +2,7 @@ import type { Order, Spool } from '../types.ts';
 import { openAudit } from './audit.ts';
 import { openBodies } from './bodies.ts';
 import { openBooks } from './books.ts';
+import { openCheck } from './check.ts';
 import { openDatabase } from './database.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { openOrders } from './orders.ts';
@@ -16,6 +17,7 @@ export interface SpoolReader extends Pick<Spool, 'order' | 'deadLetters' | 'book
   /** Of all sinks, by id; finished ones are the record of what was done. */
   orders(): Promise<readonly Order[]>;
   readonly audit: ReturnType<typeof openAudit>;
+  readonly check: ReturnType<typeof openCheck>;
   close(): Promise<void>;
 }
 
@@ -25,7 +27,8 @@ export function openSpoolReader(path: string, keys: SpoolKeys = {}): SpoolReader
   const now = () => new Date();
   const sealer = createSealer(keys);
   const [books, letters] = [openBooks(db, now), openDeadLetters(db, sealer, now)];
-  const pages = openPages(db, openBodies(db, sealer));
+  const bodies = openBodies(db, sealer);
+  const pages = openPages(db, bodies);
   const orders = openOrders(db, letters, openReplays(db, pages, now), now);
   return {
     order: async (order) => orders.add(order),
@@ -33,6 +36,7 @@ export function openSpoolReader(path: string, keys: SpoolKeys = {}): SpoolReader
     deadLetters: letters.find,
     books: books.rows,
     audit: openAudit(db, books, pages),
+    check: openCheck(db, bodies, letters),
     report: async () => ({ ...books.report(), orders: orders.all() }),
     close: async () => {
       if (db.isOpen) db.close();

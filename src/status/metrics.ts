@@ -56,6 +56,7 @@ function createMeters(registers: Registry[]) {
     spoolBytes: gauge('spool_bytes', 'Bytes that the spool uses.', []),
     spoolLimit: gauge('spool_limit_bytes', 'Bytes that the spool may use.', []),
     oldestPage: gauge('spool_oldest_page_timestamp_seconds', 'Receipt of the oldest page kept; 0 is none.', []),
+    damagedPages: gauge('spool_damaged_pages', 'Pages whose bytes are damaged.', []),
     collecting: gauge('collecting', '0 while collecting has stopped, as when the spool is full.', []),
     events: counter('sink_events_total', 'Events that a sink has settled since the start.', ['sink', 'result']),
     waiting: gauge('sink_waiting_events', 'Activities in the spool that a sink has still to settle.', ['sink']),
@@ -121,6 +122,7 @@ function count(meters: Meters, news: News, at: Date): void {
 function show(meters: Meters, report: SpoolReport, streams: readonly StreamName[], at: Date): void {
   meters.spoolBytes.set(report.bytes);
   meters.spoolLimit.set(report.limit);
+  meters.damagedPages.set(report.setAside);
   meters.oldestPage.set((report.oldestPageAt?.getTime() ?? 0) / 1000);
   // The spool counts gaps over restarts, so its count is the truth and the counter is set to it.
   meters.gaps.reset();

@@ -160,7 +160,9 @@ function eventTable(events: readonly RecentStatus[]): Table {
 }
 
 export function spoolText(spool: SpoolStatus, now: number): string {
-  const used = `${size(spool.bytes)} of ${size(spool.limit)}, ${decimal(spool.pages)} page${spool.pages === 1 ? '' : 's'}`;
+  const pages = `${decimal(spool.pages)} page${spool.pages === 1 ? '' : 's'}`;
+  const damaged = spool.set_aside === 0 ? '' : `, ${decimal(spool.set_aside)} damaged and set aside`;
+  const used = `${size(spool.bytes)} of ${size(spool.limit)}, ${pages}${damaged}`;
   const oldest = spool.oldest === null ? '' : `, the oldest received ${age(spool.oldest, now)}`;
   const hours = spool.hours_until_full;
   if (hours === null) return `${used}${oldest}`;

@@ -57,6 +57,8 @@ export interface SpoolStatus {
   readonly bytes: number;
   readonly limit: number;
   readonly pages: number;
+  /** Damaged pages. */
+  readonly set_aside: number;
   readonly oldest: string | null;
   readonly newest: string | null;
   /** If the sinks that are behind stay behind, at the pace of the last 15 minutes; an estimate. Null while nothing was collected. */
@@ -138,6 +140,7 @@ export function spoolStatus(report: SpoolReport, hoursUntilFull: number | null):
     bytes: report.bytes,
     limit: report.limit,
     pages: report.pages,
+    set_aside: report.setAside,
     oldest: iso(report.oldestPageAt),
     newest: iso(report.newestPageAt),
     hours_until_full: hoursUntilFull,

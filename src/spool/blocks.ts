@@ -1,0 +1,95 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** The blocks of a SQLite file, the newest of each, read without SQLite: what is wrong with one hides no other. */
+export interface Blocks {
+  /** They are numbered from 1. */
+  readonly count: number;
+  /** Undefined where the disk gives nothing. */
+  at(number: number): Buffer | undefined;
+  close(): void;
+}
+
+/** SQLite calls them pages; a spool is made with this size, whatever its first block says now. */
+export const BLOCK_BYTES = 4096;
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+const FRAME_BYTES = FRAME_HEADER_BYTES + BLOCK_BYTES;
+/** The last bit tells in which order the bytes of a word are summed up. */
+const MAGIC = 0x377f0682;
+
+/** Reads `file` and the log beside it, `file-wal`, in the format of sqlite.org/fileformat2.html. Changes neither. */
+export function openBlocks(file: string): Blocks {
+  const main = openSync(file, 'r');
+  const log = openIfThere(`${file}-wal`);
+  const { places, count } = log === undefined ? { places: new Map<number, number>(), count: 0 } : readLog(log);
+  return {
+    count: count || Math.floor(fstatSync(main).size / BLOCK_BYTES),
+    at(number) {
+      const place = places.get(number);
+      return place === undefined || log === undefined
+        ? read(main, (number - 1) * BLOCK_BYTES, BLOCK_BYTES)
+        : read(log, place, BLOCK_BYTES);
+    },
+    close: () => [main, ...(log === undefined ? [] : [log])].forEach(closeSync),
+  };
+}
+
+function openIfThere(file: string): number | undefined {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
+
+/** A sector that the disk cannot read is like one that is damaged. */
+function read(file: number, from: number, length: number): Buffer | undefined {
+  const bytes = Buffer.alloc(length);
+  try {
+    return readSync(file, bytes, 0, length, from) === length ? bytes : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+    return undefined;
+  }
+}
+
+/** Where in the log the newest committed form of each block lies, and how many blocks the file has with that. */
+function readLog(log: number): { places: Map<number, number>; count: number } {
+  const places = new Map<number, number>();
+  const header = read(log, 0, HEADER_BYTES);
+  if (!header || (header.readUInt32BE(0) & ~1) !== MAGIC || header.readUInt32BE(8) !== BLOCK_BYTES)
+    return { places, count: 0 };
+  const word = header.readUInt32BE(0) & 1 ? 'readUInt32BE' : 'readUInt32LE';
+  let sums = checksum(header.subarray(0, 24), [0, 0], word);
+  if (!tells(header, 24, sums)) return { places, count: 0 };
+  let count = 0;
+  let uncommitted: [number, number][] = [];
+  for (let at = HEADER_BYTES; ; at += FRAME_BYTES) {
+    const frame = read(log, at, FRAME_BYTES);
+    // What lies behind the last frame is of a run before, with another salt.
+    if (!frame?.subarray(8, 16).equals(header.subarray(16, 24))) return { places, count };
+    sums = checksum(frame.subarray(FRAME_HEADER_BYTES), checksum(frame.subarray(0, 8), sums, word), word);
+    if (!tells(frame, 16, sums)) return { places, count };
+    uncommitted.push([frame.readUInt32BE(0), at + FRAME_HEADER_BYTES]);
+    const blocks = frame.readUInt32BE(4);
+    if (blocks === 0) continue;
+    for (const [number, place] of uncommitted) places.set(number, place);
+    [count, uncommitted] = [blocks, []];
+  }
+}
+
+type Sums = readonly [number, number];
+
+function checksum(bytes: Buffer, [first, second]: Sums, word: 'readUInt32BE' | 'readUInt32LE'): Sums {
+  let [one, two] = [first, second];
+  for (let at = 0; at < bytes.length; at += 8) {
+    one = (one + bytes[word](at) + two) >>> 0;
+    two = (two + bytes[word](at + 4) + one) >>> 0;
+  }
+  return [one, two];
+}
+
+function tells(bytes: Buffer, at: number, [one, two]: Sums): boolean {
+  return bytes.readUInt32BE(at) === one && bytes.readUInt32BE(at + 4) === two;
+}

@@ -1,0 +1,74 @@
+import type { SpoolOptions } from '../spool.ts';
+import { openParts, type Parts } from './parts.ts';
+import { finishSalvage, salvage } from './salvage.ts';
+import { isDamage } from './sound.ts';
+
+/** A disk that damages one file after the other must not be filled with them. */
+const SALVAGE_AT_MOST_EVERY_MS = 600_000;
+
+/** The file of a spool, for its owner. Where it is damaged, or found to be while it is used, what can be read goes into a new one. */
+export class SpoolFile {
+  readonly #options: SpoolOptions;
+  #parts: Parts;
+  /** The next page gets this number at least, even if no trace is left of the newest ones. */
+  #end = 1;
+  #salvagedAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  /** Throws with nothing changed where the file can be neither read nor salvaged. */
+  constructor(options: SpoolOptions) {
+    this.#options = options;
+    finishSalvage(options.path);
+    try {
+      this.#parts = openParts(options);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#salvage(error as Error);
+      this.#parts = openParts(options);
+    }
+  }
+
+  get parts(): Parts {
+    return this.#parts;
+  }
+
+  /** A page was stored. */
+  grew(page: number): void {
+    this.#end = page + 1;
+  }
+
+  /** The call that meets the damage fails all the same: whoever made it repeats it, with the new file. */
+  guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.mend(error);
+      throw error;
+    }
+  }
+
+  mend(error: unknown): void {
+    const broken = isDamage(error) || !this.#parts.db.isOpen;
+    if (this.#closed || !broken || performance.now() - this.#salvagedAt < SALVAGE_AT_MOST_EVERY_MS) return;
+    if (this.#parts.db.isOpen) this.#parts.db.close();
+    try {
+      this.#salvage(error as Error);
+    } finally {
+      // Where there was no room for a new file the old one must do: some of it still works.
+      this.#parts = openParts(this.#options);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#parts.db.isOpen) this.#parts.db.close();
+  }
+
+  #salvage(error: Error): void {
+    const { path, sinks = [], now = () => new Date(), alarm } = this.#options;
+    this.#salvagedAt = performance.now();
+    alarm?.({ what: 'spool_damaged', reason: error.message });
+    const result = salvage(path, { sinks, end: this.#end, now });
+    alarm?.({ what: 'spool_salvaged', salvage: result });
+  }
+}
