@@ -1,7 +1,6 @@
 /** A real Elasticsearch in trouble: each fault has to happen, everything has to arrive, and nobody is blamed for it. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { activitySource, type SimulatedActivity } from '../../src/simulator/sessions.ts';
 import type { SinkStatus } from '../../src/status/shape.ts';
 import type { EcsDocument, StreamType } from '../../src/types.ts';
@@ -144,8 +143,7 @@ describe('one Elasticsearch after another trouble', { skip }, () => {
     await path.settled();
     await cluster().must('PUT', `/${path.stream}/_settings`, { 'index.blocks.write': true });
     path.enqueue(verifications(300));
-    await path.daemon.until('events wait', async () => (await path.sink()).waiting === 300);
-    await sleep(3_000);
+    await path.untilDown(/cluster_block_exception.*: writing is blocked/);
     assert.equal((await path.sink()).waiting, 300);
     await cluster().must('PUT', `/${path.stream}/_settings`, { 'index.blocks.write': false });
     await path.allArrived();
@@ -169,8 +167,7 @@ describe('one Elasticsearch after another trouble', { skip }, () => {
       );
     await path.daemon.until('the flood stage is there', blocked, { ms: 60_000, everyMs: 250 });
     path.enqueue(verifications(300));
-    await path.daemon.until('events wait', async () => (await path.sink()).waiting === 300);
-    await sleep(3_000);
+    await path.untilDown(/cluster_block_exception.*: writing is blocked/);
     assert.equal((await path.sink()).waiting, 300);
     await disk(null, null, null);
     await path.allArrived();
