@@ -1,8 +1,8 @@
 /** The official client, cut down to what the sink asks of it: one request, one answer, nothing repeated. */
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzip, unzip } from 'node:zlib';
 import type { Client, ClientOptions } from '@elastic/elasticsearch';
-import { type HttpClient, httpClient, type SinkContext, Unavailable } from '../../src/sink.ts';
+import { type HttpClient, type HttpResponse, httpClient, type SinkContext, Unavailable } from '../../src/sink.ts';
 import type { Credentials } from './options.ts';
 
 export interface Question {
@@ -93,7 +93,8 @@ interface PoolRequest {
   readonly signal: AbortSignal;
 }
 
-const MAX_ANSWER = 64 * 1024 * 1024;
+/** In bytes, unpacked: a batch of which every event is refused with many words takes a quarter of it. */
+const MAX_ANSWER = 16 * 1024 * 1024;
 
 /**
  * The client takes any object with undici's `request` as its pool of connections. Over this program's HTTP client the
@@ -109,9 +110,22 @@ function poolOver(http: HttpClient, timeoutMs: number): NonNullable<ClientOption
     );
     if (answer.incomplete)
       throw new Error(`the answer of ${origin.origin} did not arrive whole (${answer.incomplete})`);
-    return { statusCode: answer.status, headers: answer.headers, body: [answer.body] };
+    return { statusCode: answer.status, ...(await unpacked(answer, origin.origin)) };
   };
   return () => ({ request, close: async () => undefined });
+}
+
+const unzipped = promisify(unzip);
+
+/** The client would unpack it too, but without a bound: some KB could fill the memory. */
+async function unpacked({ headers, body }: HttpResponse, from: string) {
+  const { 'content-encoding': coding = 'identity', 'content-length': _, ...others } = headers;
+  if (coding === 'identity' || body.length === 0) return { headers: others, body: [body] };
+  try {
+    return { headers: others, body: [await unzipped(body, { maxOutputLength: MAX_ANSWER })] };
+  } catch (error) {
+    throw new Error(`the answer of ${from} cannot be unpacked: ${(error as Error).message}`);
+  }
 }
 
 interface Found {
