@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import syslog from '../../sinks/syslog/index.ts';
 import type { SecurityEvent } from '../../src/sink.ts';
 import { type Fixture, type Held, type Receiver, sinkContract } from '../contract/contract.ts';
@@ -89,6 +90,7 @@ async function startReceiver(name: SyslogServer, way: Way): Promise<Receiver> {
   const endings: (() => Promise<void>)[] = [];
   const server = await startSyslogServer({ after: (end) => void endings.push(end) }, name, way);
   const relay = way.protocol === 'udp' ? undefined : await startRelay(server.port);
+  const loseAnswer = relay && breaking(relay, server);
   const options = {
     address: `${way.protocol}://127.0.0.1:${relay?.port ?? server.port}`,
     ...{ confirm_after: '200ms', max_size: `${LARGEST}B`, enterprise_number: ENTERPRISE },
@@ -98,16 +100,19 @@ async function startReceiver(name: SyslogServer, way: Way): Promise<Receiver> {
     options,
     held: () => heldBy(server),
     close: async () => {
+      await loseAnswer?.(false);
       await relay?.close();
       for (const end of endings) await end();
     },
     down: (on) => (relay ? relay.down(on) : on ? server.stop() : server.start()),
     refuse: (event) => withFields(event, { error: { message: APPLICANT.repeat(LARGEST / APPLICANT.length) } }),
-    ...(relay && { loseAnswer: breaking(relay, server), slow: (on: boolean) => relay.slow(on) }),
+    ...(relay && loseAnswer && { loseAnswer, slow: (on: boolean) => relay.slow(on) }),
   };
 }
 
-/** What arrives is stored, and then the connection breaks before it could be confirmed. */
+const BEFORE_CONFIRMED_MS = 80;
+
+/** What arrives is stored, and a little later, before it could be confirmed, the connection breaks. */
 function breaking(relay: Relay, server: Server): (on: boolean) => Promise<void> {
   const size = () => statSync(join(server.folder, 'stored.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
   let watch: NodeJS.Timeout | undefined;
@@ -120,7 +125,10 @@ function breaking(relay: Relay, server: Server): (on: boolean) => Promise<void> 
     watch = setInterval(() => {
       if (size() === before) return;
       before = size();
-      breaks = breaks.then(() => relay.down(true)).then(() => relay.down(false));
+      breaks = breaks
+        .then(() => sleep(BEFORE_CONFIRMED_MS))
+        .then(() => relay.down(true))
+        .then(() => relay.down(false));
     }, 5);
   };
 }
