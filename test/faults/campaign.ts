@@ -8,9 +8,11 @@ export const PATIENCE_MS = 120_000;
 export interface Campaign {
   readonly name: string;
   /** Why it cannot run on this machine; undefined: it can. */
-  lacks?(): string | undefined;
+  lacks?(): string | undefined | Promise<string | undefined>;
   /** Only where it is asked for by its name. */
   readonly byHand?: boolean;
+  /** Waits more than it works: runs at the same time as others of its kind. */
+  readonly besides?: boolean;
   run(stage: Stage): Promise<void>;
 }
 
@@ -77,12 +79,21 @@ export class Ending implements Scope {
   }
 }
 
+const open = new Set<Ending>();
+
 /** Runs it in a scope of its own, which ends with it. */
 export async function within<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
   const ending = new Ending();
+  open.add(ending);
   try {
     return await work(ending);
   } finally {
     await ending.end();
+    open.delete(ending);
   }
+}
+
+/** For a suite that is interrupted: no process, no server and no disk is left behind. */
+export async function endAll(): Promise<void> {
+  for (const ending of [...open].reverse()) await ending.end();
 }

@@ -19,6 +19,7 @@ const TRIM_MS = 32_000;
 
 export const clock: Campaign = {
   name: 'clock',
+  besides: true,
   async run({ scope, tally, progress, random }) {
     const all = await surroundings(scope, { batchSize: 50, spool: 'retention: 1h' });
     const { mosaic, daemon, elasticsearch } = all;

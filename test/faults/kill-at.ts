@@ -4,7 +4,8 @@
  * KILL_TRAIL: the file for the first. KILL_AT: `POINT:N` for the second.
  */
 import { subscribe } from 'node:diagnostics_channel';
-import { openSync, writeSync } from 'node:fs';
+import fs, { openSync, writeSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { Socket } from 'node:net';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -42,6 +43,7 @@ DatabaseSync.prototype.exec = function (sql: string): void {
   if (sql === 'COMMIT') pass(`${transaction} before commit`);
   if (sql === 'COMMIT') mark(0, `${transaction} committing`);
   exec.call(this, sql);
+  if (sql === 'SAVEPOINT copy') pass('salvage copying');
   if (sql === 'COMMIT') {
     pass(`${transaction} after commit`);
     if (transaction === 'commit') mark(1, '');
@@ -60,6 +62,19 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[
   if (transaction === meaning[1]) pass(`${transaction} ${meaning[2]}`);
   return result;
 } as typeof run;
+
+/** A spool that is damaged is copied row by row, and the copy takes its place in steps. */
+const { renameSync, rmSync } = fs;
+fs.renameSync = (from, to) => {
+  mark(0, 'salvage');
+  pass('salvage rename');
+  renameSync(from, to);
+};
+fs.rmSync = (path, options) => {
+  if (/spool\.db-(wal|shm)$/.test(String(path))) pass('salvage remove');
+  rmSync(path, options);
+};
+syncBuiltinESMExports();
 
 /** What undici tells, of any copy of it in the process. */
 type Told = { readonly request: { readonly path: string } };

@@ -71,6 +71,7 @@ const TOKENS: readonly (readonly [name: string, fault: Fault])[] = [
 
 export const mosaicTrouble: Campaign = {
   name: 'mosaic',
+  besides: true,
   async run({ scope, random, tally, progress }) {
     const all = await surroundings(scope, {
       batchSize: BATCH,

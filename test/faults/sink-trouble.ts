@@ -34,6 +34,7 @@ interface Patient extends End {
 
 export const sinkTrouble: Campaign = {
   name: 'sinks',
+  besides: true,
   async run(stage) {
     const { scope, tally, random } = stage;
     const { daemon, mosaic, known, patients } = await startWorld(scope);

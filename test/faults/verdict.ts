@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Batch } from '../../src/simulator/ledger.ts';
+import { documentKey } from '../../src/simulator/sessions.ts';
 import { openSpoolReader } from '../../src/spool.ts';
 import type { SecurityEvent } from '../../src/types.ts';
 import { difference } from '../fixtures/spool.ts';
@@ -126,6 +127,8 @@ function teller(tally: Tally, sink: string): (kind: string, text: string) => voi
 /** The time of receipt is the process's own: the rest must be what the mapping makes with that time. */
 function isSame(evidence: Evidence, { key, event, ordinal }: Made, found: Document): boolean {
   const { data_stream: _, ...rest } = found;
+  // Not by the mapping's own word alone: whose it is, when and what is read out of the document by another hand.
+  if (documentKey(found) !== key) return false;
   const created = String((found['event'] as Document | undefined)?.['created']);
   const wanted = JSON.parse(event.json) as { event: Record<string, unknown> };
   wanted.event['created'] = created;
