@@ -104,7 +104,8 @@ async function documents(must: Cluster['must'], indices: string): Promise<readon
     found.push(...hits);
     ({ body } = await must('POST', '/_search/scroll', { scroll: '1m', scroll_id: body['_scroll_id'] }));
   }
-  if (body['_scroll_id'] !== undefined) await must('DELETE', '/_search/scroll', { scroll_id: body['_scroll_id'] });
+  // Where there is no index at all there is nothing to end either.
+  if (found.length > 0) await must('DELETE', '/_search/scroll', { scroll_id: body['_scroll_id'] });
   return found;
 }
 

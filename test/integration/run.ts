@@ -19,26 +19,32 @@ async function main(names: readonly string[]): Promise<number> {
     return 2;
   }
   const began = performance.now();
-  if (names.length === 0) await fetchAll();
+  const lacks = names.length === 0 ? await fetchAll() : [];
   const fetched = performance.now();
   const status = await run(files);
   const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(0)} s`;
   console.error(
-    `integration: ${status === 0 ? 'passed' : 'FAILED'}, ${files.length} files; ` +
+    `integration: ${status === 0 ? 'passed' : 'FAILED'}, ${files.length} files${without(lacks)}; ` +
       `servers fetched in ${seconds(began, fetched)}, tests run in ${seconds(fetched, performance.now())}`,
   );
   return status;
 }
 
+/** Scripts that others read; they are no servers. */
+const SHARED_PARTS: ReadonlySet<string> = new Set(['common', 'debian']);
+
 /** Side by side; the scripts wait for each other where they must. What cannot be had, the tests say. */
-async function fetchAll(): Promise<void> {
+async function fetchAll(): Promise<readonly string[]> {
   console.error(`integration: the servers are kept in ${CACHE}`);
   const scripts = readdirSync(join(HERE, 'servers')).filter((file) => file.endsWith('.sh'));
   const servers = scripts.map((file) => file.slice(0, -'.sh'.length)).filter((name) => !SHARED_PARTS.has(name));
-  const lacks = await Promise.all(servers.map(fetchServer));
-  for (const lack of lacks) if (lack) console.error(`integration: ${lack}`);
+  const found = await Promise.all(servers.map(fetchServer));
+  return servers.filter((_, index) => found[index] !== undefined);
 }
-const SHARED_PARTS: ReadonlySet<string> = new Set(['common', 'debian']);
+
+function without(lacks: readonly string[]): string {
+  return lacks.length > 0 ? `, WITHOUT ${lacks.join(' and ')}, which could not be had` : '';
+}
 
 /** The guards of the servers end them when the tests' processes die, so a signal needs only to be passed on. */
 async function run(files: readonly string[]): Promise<number> {
