@@ -154,7 +154,7 @@ class SqliteSpool implements Spool {
   }
 
   deadLetters(filter: DeadLetterFilter): AsyncIterable<DeadLetter> {
-    return this.#parts.letters.find(filter);
+    return this.#file.guarded(this.#parts.letters.find(filter));
   }
 
   books(filter: BookFilter): AsyncIterable<BookRow> {

@@ -53,14 +53,12 @@ export function openCheck(
   return steps;
 }
 
-const MOST = 20;
-
 /** What SQLite finds wrong with its file. */
 export function fileDamage(db: DatabaseSync): string[] {
   try {
     const found = statements(db).all<{
       found: string;
-    }>`SELECT integrity_check AS found FROM pragma_integrity_check(${MOST})`;
+    }>`SELECT integrity_check AS found FROM pragma_integrity_check`;
     return found.map((row) => row.found).filter((text) => text !== 'ok');
   } catch (error) {
     if (!isDamage(error)) throw error;

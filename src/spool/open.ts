@@ -47,6 +47,15 @@ export class SpoolFile {
     }
   }
 
+  async *guarded<T>(rows: AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* rows;
+    } catch (error) {
+      this.mend(error);
+      throw error;
+    }
+  }
+
   mend(error: unknown): void {
     const broken = isDamage(error) || !this.#parts.db.isOpen;
     if (this.#closed || !broken || performance.now() - this.#salvagedAt < SALVAGE_AT_MOST_EVERY_MS) return;

@@ -64,6 +64,8 @@ export class Room {
     for (let dropped = 0; ; ) {
       await this.#shrink();
       const short = !this.#fits(this.#wanted);
+      // What is left of damaged pages nobody can deliver: it goes before any page.
+      if (short && this.#dropSetAside()) continue;
       const expired = this.#options.now().getTime() - this.#options.retentionMs;
       const pages = short ? this.#dropAny() : this.#drop(expired, 64);
       if (pages === 0) return dropped;
@@ -78,6 +80,14 @@ export class Room {
   /** Twice, because a page is written to the log of the database first, and to its file later. */
   #diskFits(bytes: number): boolean {
     return this.#options.freeDisk() >= 2 * bytes + this.#reserved;
+  }
+
+  /** That a page was damaged stays known. */
+  #dropSetAside(): boolean {
+    const sql = this.#sql;
+    return sql.number`SELECT 1 FROM set_aside WHERE bytes IS NOT NULL` === undefined
+      ? false
+      : transact(this.#db, 'drop damaged bytes', () => sql.run`UPDATE set_aside SET bytes = NULL`.changes > 0);
   }
 
   /** Collecting does not stop for a replay: where room is short, the pages that it still needs are the last to go, but they go. */
@@ -106,6 +116,8 @@ export class Room {
       sql.run`DELETE FROM settled WHERE page IN (SELECT value FROM json_each(${list}))`;
       sql.run`DELETE FROM bodies WHERE page IN (SELECT value FROM json_each(${list}))`;
       sql.run`DELETE FROM pages WHERE number IN (SELECT value FROM json_each(${list}))`;
+      sql.run`DELETE FROM set_aside WHERE found_at < ${this.#options.now().getTime() - FOLDED_FOR_MS}
+        AND page NOT IN (SELECT number FROM pages)`;
       sql.run`DELETE FROM folded WHERE hour < ${this.#options.now().getTime() - FOLDED_FOR_MS}`;
     });
     return pages.length;

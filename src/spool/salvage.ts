@@ -4,10 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Salvage } from '../types.ts';
 import { type Blocks, openBlocks } from './blocks.ts';
 import { explain, primaryCode, statements } from './database.ts';
-import { type Layout, layoutsOf } from './layout.ts';
+import { type Layout, ownLayout, usualLayouts } from './layout.ts';
 import { mendTables } from './mend.ts';
 import type { Cell, Value } from './records.ts';
 import { STEPS } from './schema.ts';
+import { tableOf } from './shapes.ts';
 import { leavesOf } from './trees.ts';
 
 export interface SalvageOptions {
@@ -63,8 +64,8 @@ function build(from: string, to: string, options: SalvageOptions, now: Date): Om
   closeSync(openSync(to, 'wx', 0o600));
   const db = new DatabaseSync(to);
   try {
-    // Until it is complete nobody needs it: no log, and one sync at the end.
-    db.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN');
+    // Until it is complete nobody needs it: no log on the disk, and one sync at the end.
+    db.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN');
     db.exec(STEPS.join(''));
     db.exec('DELETE FROM state; DELETE FROM sqlite_sequence');
     const lost = copy(db, from);
@@ -85,29 +86,34 @@ function copy(db: DatabaseSync, from: string): ReadonlySet<string> {
   const tables = new Map(tablesOf(db).map((table) => [table.name, table]));
   const blocks = openBlocks(from);
   try {
-    const layouts = layoutsOf(blocks);
-    for (const [index, layout] of layouts.entries()) {
-      db.exec('SAVEPOINT copy');
-      const { lost, taken, refused } = copyWith(layout, blocks, tables);
-      // With another layout than that of the file, next to no row fits its table.
-      if (taken >= refused || index === layouts.length - 1) return lost;
-      db.exec('ROLLBACK TO copy');
-    }
+    return copyWith(ownLayout(blocks) ?? likelier(db, blocks, tables), blocks, tables).lost;
   } finally {
     blocks.close();
   }
-  return new Set();
+}
+
+/** With the right one more rows fit their tables. */
+function likelier(db: DatabaseSync, blocks: Blocks, tables: ReadonlyMap<string, Table>): Layout {
+  const [made, vacuumed] = usualLayouts();
+  const fits = (layout: Layout) => {
+    db.exec('SAVEPOINT attempt');
+    const { taken, refused } = copyWith(layout, blocks, tables);
+    db.exec('ROLLBACK TO attempt; RELEASE attempt');
+    return taken - refused;
+  };
+  return fits(made) >= fits(vacuumed) ? made : vacuumed;
 }
 
 function copyWith(layout: Layout, blocks: Blocks, tables: ReadonlyMap<string, Table>) {
   const lost = new Set<string>();
   const count = { taken: 0, refused: 0 };
   for (const { root, cells, broken } of leavesOf(blocks, new Set(layout.keys()))) {
-    const table = tables.get(layout.get(root) ?? '');
-    const taken = cells.filter((cell) => table?.take(cell)).length;
+    const table = tables.get((root === undefined ? tableOf(cells) : layout.get(root)) ?? '');
+    if (!table) continue;
+    const taken = cells.filter((cell) => table.take(cell)).length;
     count.taken += taken;
     count.refused += cells.length - taken;
-    if (table && (broken || taken < cells.length)) lost.add(table.name);
+    if (broken || taken < cells.length) lost.add(table.name);
   }
   return { lost, ...count };
 }

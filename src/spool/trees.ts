@@ -3,8 +3,8 @@ import { type Cell, cellsOf, childrenOf } from './records.ts';
 
 /** What one block holds of one table. */
 export interface Leaf {
-  /** The block in which the table begins. */
-  readonly root: number;
+  /** The block in which the table begins; undefined where nothing is left that tells it. */
+  readonly root: number | undefined;
   readonly cells: readonly Cell[];
   /** Nothing of it, or not all, can be read. */
   readonly broken: boolean;
@@ -43,7 +43,8 @@ export function* leavesOf(blocks: Blocks, roots: ReadonlySet<number>): Generator
   for (let number = 2; number <= blocks.count; number++) {
     if (number === UNUSED || number === mapOf(number)) continue;
     const root = rootOf(number);
-    if (root === undefined) continue;
+    // A block that the map calls free, or of an index or an overflow, is none of a table.
+    if (root === undefined && entryOf(blocks, number)) continue;
     const bytes = blocks.at(number);
     const found = bytes && cellsOf(bytes, (length, first) => overflow(blocks, number, length, first));
     yield { root, cells: found?.cells ?? [], broken: found?.broken ?? true };
