@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
+import { createCensor } from '../censor.ts';
 import { type Config, isThereConfig, loadConfig, type SinkConfig } from '../config.ts';
 import { sinkContext } from '../loops.ts';
 import type { AdminContext, InstallStep, SinkContext, SinkDefinition } from '../sink.ts';
@@ -32,30 +33,45 @@ export function installCommand(): Command {
       '\nExample:\n  mosaic-siem install elastic --config forwarder.yaml --admin-key-file ./admin.key',
     )
     .action(async (name: string, options: Options) => {
-      const { install, context, sinkOptions } =
+      const { install, context, sinkOptions, secrets } =
         (await withoutConfig(name, options)) ?? (await configured(name, options));
       const admin: AdminContext = {
         ...context,
         adminKey: adminKey(options.adminKeyFile),
         dryRun: options.dryRun ?? false,
       };
-      for await (const step of install(sinkOptions, admin, new AbortController().signal))
-        show(step, options.json ?? false);
+      try {
+        for await (const step of install(sinkOptions, admin, new AbortController().signal))
+          show(step, options.json ?? false);
+      } catch (error) {
+        // A server may repeat what it was sent.
+        const censor = createCensor(() => [...secrets(), ...keyForms(admin.adminKey)]);
+        throw new Failure(censor((error as Error).message), 1, error);
+      }
     });
+}
+
+/** As it is, and as a header carries it. */
+function keyForms(key = ''): string[] {
+  return key === '' ? [] : [key, Buffer.from(key).toString('base64')];
 }
 
 interface Target {
   readonly install: Install;
   readonly context: SinkContext;
   readonly sinkOptions: unknown;
+  /** Of the config. */
+  readonly secrets: () => readonly string[];
 }
 type Install = NonNullable<SinkDefinition<unknown>['install']>;
 
 async function configured(name: string, options: Options): Promise<Target> {
-  const sink = chosen(await loadConfig(options.config, sinks), name);
+  const config = await loadConfig(options.config, sinks);
+  const sink = chosen(config, name);
   const log = { info: remark, warn: remark, error: remark };
   const context = sinkContext(sink, { version: readVersion(), log });
-  return { install: installOf(sink.definition, `sink ${printable(name)}`), context, sinkOptions: sink.options() };
+  const install = installOf(sink.definition, `sink ${printable(name)}`);
+  return { install, context, sinkOptions: sink.options(), secrets: () => config.secrets() };
 }
 
 /** What a type would have put in place. Its options stand in for those of a config, and nothing is called. */
@@ -72,7 +88,8 @@ async function withoutConfig(name: string, { config, dryRun }: Options): Promise
     version: readVersion(),
     log: (_: string, message: string) => remark(message),
   };
-  return { install, context, sinkOptions: definition.options.parse({ url: `https://${name}.invalid` }) };
+  const sinkOptions = definition.options.parse({ url: `https://${name}.invalid` });
+  return { install, context, sinkOptions, secrets: () => [] };
 }
 
 function installOf({ type, install }: SinkDefinition<unknown>, what: string): Install {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { activitySource } from '../../src/simulator/sessions.ts';
 import { ACCESS_TOKEN, type Echo, startEcho } from '../fixtures/echo.ts';
 import { type Daemon, newDaemon } from '../fixtures/process.ts';
+import { assertHidden, formsOf } from '../fixtures/secrets.ts';
 
 const SECRETS = {
   client_secret: 'planted client+secret/1"x',
@@ -16,18 +17,7 @@ const SECRETS = {
   status_token: 'planted-status-token',
 };
 
-/** As they are, and as they stand in headers, forms and JSON. */
-const FORMS = Object.entries(SECRETS).flatMap(([name, secret]) =>
-  [
-    secret,
-    encodeURIComponent(secret),
-    new URLSearchParams({ '': secret }).toString().slice(1),
-    JSON.stringify(secret).slice(1, -1),
-    Buffer.from(secret).toString('base64'),
-    Buffer.from(`elastic:${secret}`).toString('base64'),
-    Buffer.from(`forwarder:${secret}`).toString('base64'),
-  ].map((form) => [name, form] as const),
-);
+const FORMS = formsOf(SECRETS);
 
 test('no secret shows anywhere, though every end repeats it in its refusals', async (t) => {
   const echo = await startEcho(t);
@@ -67,7 +57,7 @@ test('no secret shows anywhere, though every end repeats it in its refusals', as
   for (const command of commands) {
     const { status, stdout, stderr } = await daemon.run(...command);
     assert.equal(status, 0, stderr);
-    assertHidden(stdout + stderr, command.join(' '));
+    assertHidden(FORMS, stdout + stderr, command.join(' '));
   }
 });
 
@@ -86,7 +76,7 @@ test('nor does the secret of a sink from elsewhere that tells it in its errors',
   await daemon.until('the log says so', () => daemon.log.includes('sink own is down'));
   await assertNoSecretShows(daemon, 'the password is told');
   const { stdout } = await daemon.run('status', '--json');
-  assertHidden(stdout, 'status --json');
+  assertHidden(FORMS, stdout, 'status --json');
   assert.match(stdout, /the password \*\*\* is wrong/);
 });
 
@@ -103,18 +93,9 @@ async function look(daemon: Daemon): Promise<Look> {
 }
 
 async function assertNoSecretShows(daemon: Daemon, when: string): Promise<void> {
-  assertHidden(daemon.log, `the log, ${when}`);
+  assertHidden(FORMS, daemon.log, `the log, ${when}`);
   for (const path of ['/', '/api/status', '/metrics', '/readyz'])
-    assertHidden((await daemon.get(path)).text, `${path}, ${when}`);
-}
-
-function assertHidden(text: string, where: string): void {
-  assert.ok(text.length > 0, `${where} says something`);
-  for (const [name, form] of FORMS) {
-    const at = text.indexOf(form);
-    const around = text.slice(Math.max(0, at - 300), at + 100);
-    assert.equal(at, -1, `${name} shows as ${form} in ${where}: ${around}`);
-  }
+    assertHidden(FORMS, (await daemon.get(path)).text, `${path}, ${when}`);
 }
 
 function config({ url }: Echo, spool: string, port: number): string {

@@ -135,7 +135,7 @@ ${hostile.map(({ name, kind, url }) => `  ${name}: { ${options(kind, name)}, url
   mosaic.enqueue('verify/siem', activitySource({ rate: 50 }).take(EVENTS));
   const state = async () => (await daemon.status()).sinks.filter(({ delivered }) => delivered < EVENTS);
   await daemon.until('every sink has all events', async () => (await state()).length === 0, {
-    ms: 90_000,
+    ms: 150_000,
     everyMs: 250,
     state,
   });
