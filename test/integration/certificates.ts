@@ -1,6 +1,6 @@
 /** Certificates of a private CA, good ones and each kind of bad one, as PEM files in a folder of their own. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ends } from './servers.ts';
@@ -57,6 +57,19 @@ export function makeCertificates(context: Ends): Certificates {
   sign('strange', 'other-ca', 2, HERE);
   sign('client', 'ca', 2, CLIENT);
   sign('stranger', 'other-ca', 2, CLIENT);
+  return certificatesIn(folder);
+}
+
+/** The same ones in a folder of their own, for a server that is to show others than its neighbours. */
+export function copyCertificates(context: Ends, { folder: from }: Certificates): Certificates {
+  const folder = mkdtempSync(join(tmpdir(), 'mosaic-siem-certificates-'));
+  context.after(async () => rmSync(folder, { recursive: true }));
+  cpSync(from, folder, { recursive: true });
+  return certificatesIn(folder);
+}
+
+function certificatesIn(folder: string): Certificates {
+  const path = (name: string) => join(folder, name);
   const serve = (certificate: ServerCertificate) => {
     for (const kind of ['pem', 'key']) copyFileSync(path(`${certificate}.${kind}`), path(`server.${kind}`));
   };

@@ -67,6 +67,9 @@ function paths(): void {
       const flow = path.flow(400);
       for (let lives = 0; lives < 3; lives += 1) {
         await sleep(1_500);
+        // Stopped first, so that a request is under way when it dies.
+        for (const { pid } of [plain, acknowledged]) process.kill(pid, 'SIGSTOP');
+        await sleep(300);
         await Promise.all([plain.kill(), acknowledged.kill()]);
         await sleep(700);
         await Promise.all([plain.start(), acknowledged.start()]);

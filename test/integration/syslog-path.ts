@@ -5,7 +5,7 @@ import { after, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EcsDocument, SecurityEvent, Severity } from '../../src/types.ts';
 import { makeCertificates } from './certificates.ts';
-import { assertAllThere, assertNoneDead, awkwardActivities, type Path, startPath } from './path.ts';
+import { assertAllThere, assertNoneDead, awkwardActivities, type Path, startPath, statusOf } from './path.ts';
 import { type StoredMessage, storedMessages } from './received.ts';
 import type { Server } from './servers.ts';
 import { type Framing, type Protocol, type SyslogServer, startSyslogServer } from './syslog-contract.ts';
@@ -61,7 +61,7 @@ export function syslogPath(name: SyslogServer): void {
       path.enqueue(awkwardActivities(100 * 1024));
       path.daemon.start();
       await path.daemon.ready();
-      await path.settled(90_000);
+      await path.settled();
       for (const end of ends) {
         const messages = await storedBy(end, path);
         if (end.udp) await assertAllThatFits(path, end, messages, DATAGRAM);
@@ -104,8 +104,11 @@ export function syslogPath(name: SyslogServer): void {
       const flow = path.flow(400);
       for (let lives = 0; lives < 2; lives += 1) {
         await sleep(2_000);
+        // Stopped first, so that something is under way when it dies.
+        for (const { server } of ends) process.kill(server.pid, 'SIGSTOP');
+        await sleep(300);
         await Promise.all(ends.map(({ server }) => server.kill()));
-        await sleep(1_000);
+        await sleep(700);
         await Promise.all(ends.map(({ server }) => server.start()));
       }
       await sleep(1_000);
@@ -152,7 +155,7 @@ export function syslogPath(name: SyslogServer): void {
 }
 
 async function deadLettersOf({ daemon }: Path, { sink }: End): Promise<number> {
-  const { sinks } = await daemon.status();
+  const { sinks } = await statusOf(daemon);
   return sinks.find((each) => each.sink === sink)?.dead_letters ?? assert.fail(`no sink ${sink}`);
 }
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { EcsDocument } from '../../src/types.ts';
 import { folder } from '../fixtures/plain.ts';
-import { type Certificates, makeCertificates, type ServerCertificate } from './certificates.ts';
-import { assertAllThere, assertNoneDead, awkwardActivities, startPath } from './path.ts';
+import { type Certificates, copyCertificates, makeCertificates, type ServerCertificate } from './certificates.ts';
+import { assertAllThere, assertNoneDead, awkwardActivities, startPath, statusOf } from './path.ts';
 import type { Ends, Server } from './servers.ts';
 
 export interface SecuredServer {
@@ -56,13 +56,11 @@ interface Tried {
 
 export async function tlsTrouble(t: TestContext, secured: SecuredServer): Promise<void> {
   const tried: Tried[] = [];
+  const all = makeCertificates(t);
   for (const trouble of TROUBLES) {
-    const certificates = makeCertificates(t);
-    const server = await secured.start(t, certificates);
-    // It starts with a good one, which shows that it is ready; the bad one is for its next life.
-    await server.stop();
+    const certificates = copyCertificates(t, all);
     certificates.serve(trouble.server);
-    await server.start();
+    const server = await secured.start(t, certificates);
     const own = folder(t);
     tried.push({ trouble, certificates, server, cert: join(own, 'cert.pem'), key: join(own, 'key.pem') });
   }
@@ -94,7 +92,7 @@ export async function tlsTrouble(t: TestContext, secured: SecuredServer): Promis
     );
     assert.deepEqual(secured.stored(server), [], `nothing gets through: ${trouble.sink}`);
   }
-  const waiting = (await daemon.status()).sinks.map((sink) => sink.waiting);
+  const waiting = (await statusOf(daemon)).sinks.map((sink) => sink.waiting);
   assert.ok(
     waiting.every((count) => count === path.ids().size),
     `all of it waits: ${waiting}`,
@@ -111,10 +109,10 @@ export async function tlsTrouble(t: TestContext, secured: SecuredServer): Promis
   await daemon.until(
     'all but the one without a certificate have everything',
     async () => {
-      const { sinks } = await daemon.status();
+      const { sinks } = await statusOf(daemon);
       return others.every(({ trouble }) => sinks.find(({ sink }) => sink === trouble.sink)?.waiting === 0);
     },
-    { ms: 90_000, everyMs: 200, state: () => daemon.status() },
+    { ms: 90_000, everyMs: 200, state: () => statusOf(daemon) },
   );
   daemon.signal('SIGTERM');
   await daemon.ended();

@@ -11,7 +11,7 @@ build() {
   cd "$HERE/otel"
   # One proxy alone: with a second way to look, a version that is missing is told as a network error.
   GOPROXY=$(go env GOPROXY | cut -d, -f1) GOFLAGS='-buildvcs=false -mod=readonly' CGO_ENABLED=0 \
-    go build -trimpath -ldflags='-s -w' -o "$1/collector" .
+    go build -trimpath -ldflags='-s -w' -o "$1/collector" . 2>&1 | sed '/^go: downloading /d'
 }
 
 HOME_FOLDER=$(in_cache "$NAME" build)
