@@ -15,6 +15,7 @@ const HARD_CASES = [
   'an event is buried, unheard',
   'an event is stuck',
   'a dead letter is delivered',
+  'an event is replayed',
 ];
 
 test('whatever a sink answers, each event is delivered, or a dead letter that was truly refused', async (context) => {

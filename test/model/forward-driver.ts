@@ -39,6 +39,8 @@ export class ForwardDriver {
   readonly #passed = new Set<string>();
   readonly #lost = new Set<string>();
   readonly #buried = new Set<string>();
+  /** When a replay of it was ordered. */
+  readonly #replayedAt = new Map<string, number>();
   #events = 0;
   #running: Running | undefined;
 
@@ -102,8 +104,8 @@ export class ForwardDriver {
     if (happening.what === 'append') await this.#append('event', happening.events, happening.stream);
     if (happening.what === 'spool fails') this.#failing.set(happening.call, happening.times);
     if (happening.what === 'open fails') this.#failing.set('open', happening.times);
-    if (happening.what === 'order') await this.#spool.order({ kind: happening.kind, sink: SINK, filter: {} });
-    if (happening.what === 'damage') this.#damage();
+    if (happening.what === 'order') await this.#order(happening.kind);
+    if (happening.what === 'damage') await this.#damage();
     if (happening.what === 'restart') {
       await this.#end(happening.how);
       this.#start();
@@ -122,10 +124,24 @@ export class ForwardDriver {
     this.#pages.set(number, ids);
   }
 
+  async #order(kind: 'revive' | 'discard' | 'replay'): Promise<void> {
+    const span = { from: new Date(0), to: new Date(NOON + this.#time.now + 1) };
+    await this.#spool.order(kind === 'replay' ? { kind, sink: SINK, span } : { kind, sink: SINK, filter: {} });
+    if (kind !== 'replay') return;
+    const { page } = await this.#spool.cursor(SINK);
+    for (const [number, ids] of this.#pages) {
+      if (number >= page) continue;
+      for (const id of ids) this.#sink.replayed.add(id);
+      for (const id of ids) this.#replayedAt.set(id, this.#time.now);
+    }
+  }
+
   /** The newest page: what was read before is delivered all the same. */
-  #damage(): void {
+  async #damage(): Promise<void> {
     const number = this.#pages.size;
     if (number === 0) return;
+    // What was counted is stored with this; damage before that is a matter of the spool alone.
+    await this.#spool.report();
     this.#damaged.add(number);
     withSql(this.#place.folder('spool'), (db) =>
       db.prepare('UPDATE bodies SET sha256 = zeroblob(32) WHERE page = ?').run(number),
@@ -207,6 +223,11 @@ export class ForwardDriver {
       orders: async (sink) => {
         this.#fail('orders');
         return await spool.orders(sink);
+      },
+      replayed: async (order, done) => {
+        alive('replayed');
+        this.#fail('replayed');
+        await spool.replayed(order, done);
       },
       revive: async (order, revived) => {
         alive('revive');
@@ -333,6 +354,18 @@ export class ForwardDriver {
       [],
       'lost',
     );
+    this.#compareReplayed();
     assert.ok(missing.length <= sum('discarded'), `${missing.length} missing, ${sum('discarded')} discarded`);
+  }
+
+  /** Since it was ordered again, the sink was given it again. Dead letters are left out, and what is damaged cannot be read. */
+  #compareReplayed(): void {
+    const damaged = new Set([...this.#damaged].flatMap((page) => this.#pages.get(page) ?? []));
+    const wanted = [...this.#replayedAt].filter(
+      ([id]) => this.#sink.natureOf(id) !== 'filtered' && !damaged.has(id) && !this.#buried.has(id),
+    );
+    const forgotten = wanted.filter(([id, at]) => (this.#sink.lastSaid.get(id) ?? -1) < at);
+    assert.deepEqual(forgotten, [], 'ordered again, and not sent again');
+    if (wanted.length > 0) this.#note('an event is replayed');
   }
 }

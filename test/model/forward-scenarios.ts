@@ -10,17 +10,19 @@ export type Reply = { readonly afterMs: number } & (
   | { readonly kind: 'lies'; readonly how: 'too few' | 'too many' | 'no list' | 'no outcome' }
 );
 
+type Call = 'read' | 'cursor' | 'commit' | 'orders' | 'revive' | 'replayed';
+
 /** What happens around the sink. */
 export type Happening = { readonly afterMs: number } & (
   | { readonly what: 'append'; readonly events: number; readonly stream: number }
   | { readonly what: 'restart'; readonly how: 'stop' | 'abort' }
   | {
       readonly what: 'spool fails';
-      readonly call: 'read' | 'cursor' | 'commit' | 'orders' | 'revive';
+      readonly call: Call;
       readonly times: number;
     }
   | { readonly what: 'open fails'; readonly times: number }
-  | { readonly what: 'order'; readonly kind: 'revive' | 'discard' }
+  | { readonly what: 'order'; readonly kind: 'revive' | 'discard' | 'replay' }
   | { readonly what: 'damage' }
 );
 
@@ -101,7 +103,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     arbitrary: fc.record({
       afterMs,
       what: fc.constant('spool fails' as const),
-      call: fc.constantFrom('read', 'cursor', 'commit', 'commit', 'orders', 'revive'),
+      call: fc.constantFrom('read', 'cursor', 'commit', 'commit', 'orders', 'revive', 'replayed'),
       times: fc.integer({ min: 1, max: 3 }),
     }),
   },
@@ -111,7 +113,11 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ afterMs, what: fc.constant('order' as const), kind: fc.constantFrom('revive', 'discard') }),
+    arbitrary: fc.record({
+      afterMs,
+      what: fc.constant('order' as const),
+      kind: fc.constantFrom('revive', 'discard', 'replay'),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ afterMs, what: fc.constant('damage' as const) }) },
 );

@@ -48,6 +48,10 @@ export class ScriptedSink {
   readonly #time: VirtualTime;
   readonly #violate: (what: string) => void;
   readonly delivered = new Set<string>();
+  /** When it last said of an event that it has it, or that it will not take it. */
+  readonly lastSaid = new Map<string, number>();
+  /** Events that a replay may bring again. */
+  readonly replayed = new Set<string>();
   readonly happened: (what: string) => void;
   #next = 0;
   #well = false;
@@ -121,7 +125,7 @@ export class ScriptedSink {
     for (const { id } of batch) {
       const said = life.of(id);
       if (said.inFlight) this.#violate(`${id} is sent while it is in flight`);
-      if (said.delivered) this.#violate(`${id} is sent again after it was delivered`);
+      if (said.delivered && !this.replayed.has(id)) this.#violate(`${id} is sent again after it was delivered`);
       if (this.natureOf(id) === 'filtered') this.#violate(`${id} is sent, and should have been left out`);
     }
   }
@@ -160,6 +164,7 @@ export class ScriptedSink {
   /** What it truly said. */
   #note(life: Life, id: string, outcome: Outcome): void {
     if (outcome.status === 'delivered') this.delivered.add(id);
+    if (outcome.status === 'delivered' || outcome.status === 'rejected') this.lastSaid.set(id, this.#time.now);
     if (life.aborted) return;
     const said = life.of(id);
     if (outcome.status === 'delivered') {
