@@ -1,6 +1,6 @@
 /** Whatever the umask says: what the forwarder writes can be read by its own user alone. It holds applicants' addresses. */
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, readdirSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startMosaic } from '../../src/simulator/mosaic.ts';
@@ -71,4 +71,16 @@ sinks:
   daemon.start();
   await daemon.ready();
   assertPrivate(place, 'after another start');
+  daemon.signal('SIGTERM');
+  await daemon.ended();
+  const database = openSync(join(place, 'deep/down/spool/spool.db'), 'r+');
+  writeSync(database, Buffer.alloc(100, 0x21), 0, 100, 0);
+  closeSync(database);
+  daemon.start();
+  await daemon.ready();
+  const salvaged = assertPrivate(place, 'after a damaged spool was salvaged');
+  assert.ok(
+    salvaged.some((name) => /spool-damaged-[^/]*\.db$/.test(name)),
+    salvaged.join('\n'),
+  );
 });
