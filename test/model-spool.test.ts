@@ -13,6 +13,7 @@ const HARD_CASES = [
   'a dead letter outlives its page',
   'a damaged page is settled',
   'a page is settled in part',
+  'a page is replayed',
   'room is made',
   'there is no room',
   'pages are dropped',

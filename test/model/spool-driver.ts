@@ -331,11 +331,24 @@ export class SpoolDriver {
   async #order({ kind, sink, filter: choice }: Of<'order'>, trouble?: Trouble): Promise<void> {
     const reference = this.#reference;
     const name = pick([...reference.sinks.keys()], sink);
+    if (kind === 'replay') return await this.#orderReplay(name, choice, trouble);
     const ids = reference.letters.filter(({ id }) => id % 2 === 0).map(({ id }) => id);
     const filters: DeadLetterFilter[] = [{}, {}, { reason: 'FIELD' }, { ids }, { after: 2 }];
     const filter = pick(filters, choice);
     const { done, result } = await this.#write(trouble, () => this.#spool.order({ kind, sink: name, filter }));
     if (done) assert.equal(result, reference.order(kind, name, filter));
+  }
+
+  async #orderReplay(sink: string, choice: number, trouble?: Trouble): Promise<void> {
+    const reference = this.#reference;
+    const [from, to] = [choice % 2 === 0 ? 0 : reference.now - 2 * HOUR_MS, reference.now + HOUR_MS];
+    const settled = reference.kept.filter(({ number }) => number < reference.sink(sink).cursor.page);
+    const some = settled.filter(({ number }) => number % 2 === 0).map(({ number }) => ({ page: number, index: 0 }));
+    const events = choice % 3 === 2 && some.length > 0 ? { events: some } : {};
+    const span = { from: new Date(from), to: new Date(to) };
+    const order = { kind: 'replay', sink, span, ...events } as const;
+    const { done, result } = await this.#write(trouble, () => this.#spool.order(order));
+    if (done) assert.equal(result, reference.replay(sink, { from, to, ...events }));
   }
 
   async #carryOut(operation: Of<'carry out'>, trouble?: Trouble): Promise<void> {
@@ -346,13 +359,17 @@ export class SpoolDriver {
     const [first] = await this.#spool.orders(order.sink);
     assert.equal(first?.id, open.find(({ sink }) => sink === order.sink)?.id, 'the oldest comes first');
     if (order.kind === 'revive') return await this.#revive(order, operation, trouble);
+    if (order.kind === 'replay') return await this.#replay(order, operation, trouble);
     const letters = reference.lettersOf(order);
     const discard = () => this.#spool.discard(order.id);
     const { done, result } = await this.#write(trouble, discard);
     // It is more than one transaction: what it had done before the trouble stays done.
     assert.equal(done ? result : await discard(), letters.length);
     reference.flush();
-    for (const { id } of letters) reference.remove(id, order.sink, 'discarded');
+    for (const { id, page, index } of letters) {
+      reference.remove(id, order.sink, 'discarded');
+      reference.discards.push({ order, at: { page, index } });
+    }
     Object.assign(order, { discarded: letters.length, finished: true, after: order.upTo });
     if (letters.length > 0) this.#note('dead letters are discarded');
     this.#noteOutlived(letters);
@@ -392,6 +409,32 @@ export class SpoolDriver {
 
   #noteOutlived(letters: readonly ReferenceLetter[]): void {
     if (letters.some(({ page }) => !this.#reference.page(page).kept)) this.#note('a dead letter outlives its page');
+  }
+
+  /** One page, or the end. */
+  async #replay(order: SpoolReference['orders'][number], operation: Of<'carry out'>, trouble?: Trouble): Promise<void> {
+    const reference = this.#reference;
+    const { id, after, upTo } = order;
+    const expected = reference.replayPage(order);
+    const found = await this.#spool.replayPage(id, after);
+    assert.equal(found?.page.number, expected?.page, 'the next page of a replay');
+    const wanted = [0, 1, 2, 3, 4].filter((index) => found?.wants(index));
+    assert.deepEqual(
+      wanted,
+      [0, 1, 2, 3, 4].filter((index) => expected?.wants(index)),
+    );
+    if (found) comparePage(found.page, reference);
+    const refused = wanted.filter((index) => ((operation.refused >> index) & 1) === 1).length;
+    const counts = { delivered: wanted.length - refused, refused, filtered: 0 };
+    const replayed = { ...counts, after: expected?.page ?? upTo, finished: expected === undefined };
+    const { done } = await this.#write(trouble, () => this.#spool.replayed(id, replayed));
+    if (!done) return;
+    if (operation.twice) await this.#spool.replayed(id, replayed);
+    reference.flush();
+    order.delivered += counts.delivered;
+    order.refused += counts.refused;
+    Object.assign(order, { after: Math.max(after, replayed.after), finished: replayed.finished });
+    if (wanted.length > 0) this.#note('a page is replayed');
   }
 
   async #gap(choice: number, trouble?: Trouble): Promise<void> {

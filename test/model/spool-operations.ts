@@ -32,7 +32,12 @@ export type Operation = { readonly trouble?: Trouble | undefined; readonly look:
   | { readonly what: 'trim' }
   | { readonly what: 'reserve'; readonly kib: number }
   | { readonly what: 'release' }
-  | { readonly what: 'order'; readonly kind: 'revive' | 'discard'; readonly sink: number; readonly filter: number }
+  | {
+      readonly what: 'order';
+      readonly kind: 'revive' | 'discard' | 'replay';
+      readonly sink: number;
+      readonly filter: number;
+    }
   | {
       readonly what: 'carry out';
       readonly order: number;
@@ -95,7 +100,7 @@ const restart = fc.record({
 });
 const order = fc.record({
   what: fc.constant('order' as const),
-  kind: fc.constantFrom('revive' as const, 'discard' as const),
+  kind: fc.constantFrom('revive' as const, 'discard' as const, 'replay' as const),
   sink: small,
   filter: small,
   ...around,

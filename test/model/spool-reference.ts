@@ -40,10 +40,28 @@ export interface ReferenceLetter {
   readonly index: number;
   readonly raw: string;
 }
-type OrderKey = 'id' | 'kind' | 'sink' | 'filter' | 'after' | 'upTo' | 'delivered' | 'refused' | 'discarded';
-type ReferenceOrder = Pick<Order, OrderKey> & { readonly finished: boolean };
+type Told =
+  | 'id'
+  | 'kind'
+  | 'sink'
+  | 'filter'
+  | 'after'
+  | 'upTo'
+  | 'delivered'
+  | 'refused'
+  | 'discarded'
+  | 'total'
+  | 'pagesGone';
+type ReferenceOrder = Pick<Order, Told> & { readonly finished: boolean };
+/** Of a replay: the times of receipt, or the single events that it is about. */
+interface About {
+  readonly from: number;
+  readonly to: number;
+  readonly events?: readonly Cursor[];
+}
 type Mutable<T> = { -readonly [key in keyof T]: T[key] };
 type Row = Omit<Mutable<BookRow>, 'hour'> & { hour: number };
+const NEW_ORDER = { delivered: 0, refused: 0, discarded: 0, total: 0, pagesGone: 0, finished: false };
 /** What a sink is told to have made of the activities of a page, each by its index; a damaged page has none. */
 export interface Step {
   readonly page: number;
@@ -61,6 +79,8 @@ export class SpoolReference {
   readonly sinks = new Map<string, ReferenceSink>();
   letters: ReferenceLetter[] = [];
   readonly orders: Mutable<ReferenceOrder>[] = [];
+  readonly discards: { readonly order: ReferenceOrder; readonly at: Cursor }[] = [];
+  readonly #about = new Map<number, About>();
   readonly gaps = new Map<string, number>();
   folded: Row[] = [];
   running = false;
@@ -158,17 +178,42 @@ export class SpoolReference {
     }
   }
 
-  /** By received time: the pages that may go, those past retention first. */
-  get droppable(): { page: ReferencePage; expired: boolean }[] {
+  /** By received time: the pages that may go, those past retention first; last those that a replay has yet to come to. */
+  get droppable(): { page: ReferencePage; expired: boolean; needed: boolean }[] {
     const held = Math.min(...this.configured.map((name) => this.sink(name).cursor.page));
     return this.kept
       .filter(({ number, stored }) => number < held && stored)
-      .sort((one, other) => one.receivedAt - other.receivedAt || one.number - other.number)
-      .map((page) => ({ page, expired: page.receivedAt < this.now - this.retentionMs }));
+      .map((page) => ({ page, needed: this.#needing(page).length > 0 }))
+      .map((one) => ({ ...one, expired: !one.needed && one.page.receivedAt < this.now - this.retentionMs }))
+      .sort(
+        (one, other) =>
+          Number(one.needed) - Number(other.needed) ||
+          one.page.receivedAt - other.page.receivedAt ||
+          one.page.number - other.page.number,
+      );
+  }
+
+  /** The replays that have yet to come to a page. */
+  #needing(page: ReferencePage): Mutable<ReferenceOrder>[] {
+    const unfinished = this.orders.filter(({ kind, finished }) => kind === 'replay' && !finished);
+    return unfinished.filter(
+      (order) =>
+        this.sink(order.sink).configured &&
+        page.number > order.after &&
+        page.number <= order.upTo &&
+        this.#isAbout(order.id, page),
+    );
+  }
+
+  #isAbout(id: number, { number, receivedAt }: ReferencePage): boolean {
+    const { from, to, events } = this.#about.get(id) as About;
+    if (events) return events.some((event) => event.page === number);
+    return receivedAt >= from && receivedAt < to;
   }
 
   drop(dropped: readonly ReferencePage[]): void {
     for (const page of dropped) {
+      for (const order of this.#needing(page)) order.pagesGone += 1;
       for (const row of this.#entries(page)) {
         const { waiting, ...settled } = row;
         this.#fold({ ...settled, collected: row.collected - waiting, waiting: 0 });
@@ -220,9 +265,42 @@ export class SpoolReference {
   order(kind: 'revive' | 'discard', sink: string, filter: DeadLetterFilter): number {
     const upTo = Math.max(0, ...this.letters.filter((letter) => letter.sink === sink).map(({ id }) => id));
     const id = this.orders.length + 1;
-    const nothing = { delivered: 0, refused: 0, discarded: 0, finished: false };
-    this.orders.push({ id, kind, sink, filter, after: filter.after ?? 0, upTo, ...nothing });
+    this.orders.push({ ...NEW_ORDER, id, kind, sink, filter, after: filter.after ?? 0, upTo });
     return id;
+  }
+
+  /** Up to the last page that the sink has settled as a whole. */
+  replay(sink: string, about: About): number {
+    const id = this.orders.length + 1;
+    this.#about.set(id, about);
+    const { cursor, tallies } = this.sink(sink);
+    const pages = this.kept.filter((page) => this.#isAbout(id, page) && (about.events || page.number < cursor.page));
+    const totalOf = ({ number, stored, collected = 0 }: ReferencePage) => {
+      const tally = tallies.get(number);
+      return tally ? tally.delivered + tally.filtered : stored ? collected : 0;
+    };
+    const total = about.events?.length ?? pages.reduce((sum, page) => sum + totalOf(page), 0);
+    const [first, last] = [pages[0]?.number ?? 1, pages.at(-1)?.number ?? 0];
+    this.orders.push({ ...NEW_ORDER, id, kind: 'replay', sink, filter: {}, after: first - 1, upTo: last, total });
+    return id;
+  }
+
+  /** The next page that a replay comes to, and which of so many events it is about. */
+  replayPage(order: ReferenceOrder): { page: number; wants(index: number): boolean } | undefined {
+    const { events } = this.#about.get(order.id) as About;
+    const page = this.kept.find(
+      (one) => one.number > order.after && one.number <= order.upTo && this.#isAbout(order.id, one),
+    );
+    if (!page) return undefined;
+    const isAt = (one: Cursor, index: number) => one.page === page.number && one.index === index;
+    const left = [...this.letters.filter(({ sink }) => sink === order.sink), ...this.#discarded(order.sink)];
+    const wants = (index: number) =>
+      events ? events.some((one) => isAt(one, index)) : !left.some((one) => isAt(one, index));
+    return { page: page.number, wants };
+  }
+
+  #discarded(sink: string): Cursor[] {
+    return this.discards.filter(({ order }) => order.sink === sink).map(({ at }) => at);
   }
 
   lettersOf({
@@ -258,8 +336,9 @@ export class SpoolReference {
 
 /** What of an order is compared. */
 export function orderOf(order: Order): ReferenceOrder {
-  const { id, kind, sink, filter, after, upTo, delivered, refused, discarded, finishedAt } = order;
-  return { id, kind, sink, filter, after, upTo, delivered, refused, discarded, finished: finishedAt !== undefined };
+  const { id, kind, sink, filter, after, upTo, delivered, refused, discarded, total, pagesGone, finishedAt } = order;
+  const done = { delivered, refused, discarded, pagesGone, finished: finishedAt !== undefined };
+  return { id, kind, sink, filter, after, upTo, total, ...done };
 }
 
 function addTo(sum: Row, row: Row): void {
