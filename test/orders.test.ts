@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Unavailable } from '../src/sink.ts';
 import type { Outcome, SecurityEvent, Spool } from '../src/types.ts';
 import { delivered, rig } from './fixtures/forward.ts';
 import { appendPage, folder, names, newSpool, newsIn, until } from './fixtures/plain.ts';
-import { difference } from './fixtures/spool.ts';
+import { difference, withSql } from './fixtures/spool.ts';
 
 const rejected: Outcome = { status: 'rejected', reason: 'wrong' };
 const done = async (spool: Spool) => (await spool.orders('one')).length === 0;
 
 /** A spool whose sink `one` has refused `count` events and taken one. */
-async function spoolWithLetters(path: string, count: number): Promise<Spool> {
-  const spool = newSpool(path);
+async function spoolWithLetters(path: string, count: number, encryptionKey?: Uint8Array): Promise<Spool> {
+  const spool = newSpool(path, encryptionKey ? { encryptionKey } : {});
   await spool.start([{ name: 'one', start: 'earliest' }], ['verify/siem']);
   const ids = [...names('bad', 0, count), 'good-0'];
   const page = await appendPage(spool, ids);
@@ -117,6 +118,26 @@ test('a letter that the present filter leaves out stays, and says so', async (co
     [['bad-3', 'left out by only or except of this sink']],
   );
   await assertBooks(spool, [5, 1, 0]);
+});
+
+test('a letter whose activity is damaged stays, with what is wrong as its reason; the others are delivered', async (context) => {
+  const path = folder(context);
+  const spool = await spoolWithLetters(path, 3, randomBytes(32));
+  context.after(() => spool.close(false));
+  withSql(path, (db) =>
+    db.exec('UPDATE dead_letters SET raw = (SELECT raw FROM dead_letters WHERE id = 1) WHERE id = 2'),
+  );
+  const it = await rig(context, () => delivered, { spool });
+  await spool.order({ kind: 'revive', sink: 'one', filter: {} });
+  await until(() => done(spool));
+  assert.deepEqual(it.got.toSorted(), ['bad-0', 'bad-2']);
+  const left = await Array.fromAsync(spool.deadLetters({}));
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    [2],
+  );
+  assert.match(left[0]?.reason ?? '', /^the activity of dead letter 2 is damaged: ./);
+  await assertBooks(spool, [3, 1, 0]);
 });
 
 test('recording what an order has delivered is repeated; the letters are not sent again', async (context) => {

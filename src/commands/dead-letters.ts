@@ -144,14 +144,16 @@ function showOne(letter: DeadLetter, json: boolean): void {
   const whole = Buffer.from(text).equals(raw);
   const row = rowOf(letter);
   if (json) {
-    print(jsonLine({ ...row, raw: text, ...(!whole && { raw_base64: raw.toString('base64') }) }));
+    const bytes = !whole && { raw_base64: raw.toString('base64') };
+    print(jsonLine({ ...row, raw: text, ...bytes, ...(letter.damaged !== undefined && { damaged: letter.damaged }) }));
     return;
   }
   print(`dead letter ${row.id} of sink ${printable(row.sink)}, since ${row.at}`);
   print(`  reason    ${printable(row.reason)}`);
   print(`  event     ${printable(row.code)}, id ${printable(row.event_id)}`);
   print(`  received  ${row.received_at} from ${printable(row.stream)}`);
-  print(`  activity  ${printable(text)}${whole ? '' : ' (not valid UTF-8; --json has the bytes)'}`);
+  if (letter.damaged !== undefined) print(`  activity  lost: ${printable(letter.damaged)}`);
+  else print(`  activity  ${printable(text)}${whole ? '' : ' (not valid UTF-8; --json has the bytes)'}`);
 }
 
 async function leaveOrders(

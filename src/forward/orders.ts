@@ -80,17 +80,21 @@ async function* settle(
   const bell = newBell();
   let open = letters.length;
   let [delivered, refused]: [number[], { id: number; reason: string }[]] = [[], []];
-  const entries = letters.map(({ id, activity }) => {
-    const event = tools.normalize.one(activity);
+  const entries = letters.flatMap(({ id, activity, damaged }) => {
     const settled = (reason?: string) => {
       if (reason === undefined) delivered.push(id);
       else refused.push({ id, reason });
       open -= 1;
       if (open === 0) bell.ring();
     };
+    if (damaged !== undefined) {
+      settled(damaged);
+      return [];
+    }
+    const event = tools.normalize.one(activity);
     const selected = options.selects(event);
     if (!selected) settled('left out by only or except of this sink');
-    return newEntry(event, selected, settled);
+    return [newEntry(event, selected, settled)];
   });
   submit(entries);
   while (open > 0 && !stop.aborted) {
