@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { openSpool } from '../src/spool.ts';
 import type { Spool } from '../src/types.ts';
+import { smallDisk } from './fixtures/small-disk.ts';
 import {
   behind,
   body,
@@ -183,28 +182,6 @@ test('the file gives its space back to the disk', async (t) => {
   const { size } = statSync(join(path, 'spool.db'));
   assert.ok(size < 17 * MiB, `${size} bytes`);
 });
-
-function system(command: string, ...values: string[]): void {
-  execFileSync(command, values, { stdio: 'ignore' });
-}
-
-/** A real file system of 8 MiB, or undefined, told, where mounting is not allowed. */
-function smallDisk(t: TestContext): string | undefined {
-  const disk = mkdtempSync(join(tmpdir(), 'spool-disk-'));
-  let mounted = false;
-  t.after(() => {
-    if (mounted) system('umount', '-l', disk);
-    rmSync(disk, { recursive: true });
-  });
-  try {
-    system('mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk);
-    mounted = true;
-  } catch {
-    t.skip('mounting a small tmpfs is not permitted here: the behaviour on a full disk is not tested');
-    return undefined;
-  }
-  return disk;
-}
 
 test('on a full disk append and commit reject and change nothing; with room again they work', async (t) => {
   const disk = smallDisk(t);
