@@ -8,7 +8,9 @@ import { parseArgs } from 'node:util';
 import {
   BATCH,
   type Child,
+  nicenessOf,
   STREAM,
+  startAudit,
   startChild,
   startForwarder,
   startPump,
@@ -19,7 +21,8 @@ import {
 
 /**
  * The whole path beside a raw pump, in one run on one machine: `npm run bench -- --events 200000 --rounds 3 --backlog 1000000`.
- * Only the ratio of the two can be compared between machines.
+ * Only the ratio of the two can be compared between machines. `--audit`: instead, the path with an
+ * audit beside it, and without one.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     rate: { type: 'string', default: '2000' },
     backlog: { type: 'string', default: '0' },
+    audit: { type: 'boolean', default: false },
   },
 });
 
@@ -172,9 +176,47 @@ function say(line: string): void {
 const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 const whole = (value: number) => Math.round(value).toLocaleString('en');
 
+const WINDOW_MS = 6_000;
+
+/** One life at full speed; by turns some seconds alone and some with an audit at work, so that what drifts favours neither. */
+async function audited(count: number, rounds: number): Promise<void> {
+  await inWorld(async ({ mosaic, receiver, config }) => {
+    mosaic.tell({ do: 'fill', count });
+    await mosaic.ask();
+    const child = startForwarder(config);
+    const rate = async () => {
+      const from = Date.now();
+      await sleep(WINDOW_MS);
+      const { times } = await receiver.ask<{ times: Times }>();
+      const to = Date.now();
+      if (sum(times) >= count) throw new Error('all events have arrived: give more of them with --events');
+      return (sum(times.filter(([at]) => at >= from && at < to)) / (to - from)) * 1000;
+    };
+    await sleep(3 * WINDOW_MS);
+    const ratios: number[] = [];
+    for (let round = 1; round <= rounds; round += 1) {
+      const before = await rate();
+      const audit = startAudit(config);
+      // What the start of any command takes, loading the program, is not the audit's.
+      while (nicenessOf(audit) === 0) await sleep(50);
+      const beside = await rate();
+      if (audit.exitCode !== null) throw new Error('the audit ended too soon: give more events before it');
+      await end(audit);
+      const alone = (before + (await rate())) / 2;
+      ratios.push(beside / alone);
+      say(
+        `  round ${round}: alone ${whole(alone)}/s, with an audit ${whole(beside)}/s, ratio ${ratios.at(-1)?.toFixed(3)}`,
+      );
+    }
+    say(`ratio, median of ${rounds}: ${median(ratios).toFixed(3)}`);
+    await end(child);
+  });
+}
+
 async function main(): Promise<void> {
   const [events, rounds] = [Number(values.events), Number(values.rounds)];
   say(`${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${revision()}`);
+  if (values.audit) return audited(events, rounds);
   say(`${whole(events)} events, ${rounds} rounds; events/s, CPU s per 1,000 events, peak RSS`);
   const ratios: number[] = [];
   for (let round = 1; round <= rounds; round += 1) {

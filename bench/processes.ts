@@ -49,6 +49,17 @@ export function startPump(parameters: readonly string[]): ChildProcess {
   return fork(fileURLToPath(new URL('pump.ts', import.meta.url)), parameters);
 }
 
+export function startAudit(config: string): ChildProcess {
+  const launcher = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
+  return spawn(process.execPath, [launcher, 'audit', '--config', config], { stdio: 'ignore' });
+}
+
+/** How far a process stands back for others (Linux): 0 to 19. */
+export function nicenessOf(child: ChildProcess): number {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+}
+
 export interface Use {
   /** User and system time of the whole process, in seconds. */
   readonly cpuSeconds: number;

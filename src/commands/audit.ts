@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
@@ -8,12 +7,14 @@ import type { SpoolReader } from '../spool.ts';
 import { Failure, paint, printable } from '../terminal.ts';
 import type { Page, Span } from '../types.ts';
 import { decimal } from '../words.ts';
+import { askRunning } from './ask.ts';
 import { addsUp, type Line, settledLines, totalsOf } from './balance.ts';
 import { configOption } from './options.ts';
 import { columns, jsonLine, print, remark } from './print.ts';
 import { newProgress } from './progress.ts';
 import { cannotBeAsked, readKey, type Search, searchSink, sinkToAsk } from './search-sink.ts';
 import { spanOf } from './span.ts';
+import { giveWay, slowly } from './stand-back.ts';
 import { openReader } from './status.ts';
 
 interface Options {
@@ -47,11 +48,12 @@ async function audit(options: Options): Promise<void> {
   const config = await loadConfig(options.config, sinks);
   const asked = key === undefined ? [] : toAsk(config, options.sink);
   giveWay();
+  const beside = (await askRunning(config.status)).running !== 'no';
   const reader = openReader(config.spool);
   try {
     const lines = await books(reader, span, options);
-    const pages = await checkPages(reader, span, options.json ?? false);
-    const missing = await ask({ reader, config, key: key ?? '', span, json: options.json ?? false }, asked);
+    const pages = await checkPages({ reader, span, beside, json: options.json ?? false });
+    const missing = await ask({ reader, config, key: key ?? '', span, beside, json: options.json ?? false }, asked);
     showLines(totalsOf(lines), options.json ?? false);
     conclude(lines, pages, missing);
   } finally {
@@ -61,13 +63,6 @@ async function audit(options: Options): Promise<void> {
 
 function toAsk(config: Config, name: string | undefined): readonly SinkConfig[] {
   return name === undefined ? config.sinks : [sinkToAsk(config, name)];
-}
-
-/** The daemon goes first wherever both want the processor. */
-function giveWay(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_LOW);
-  } catch {}
 }
 
 const AGAIN_AFTER_MS = 1_500;
@@ -144,8 +139,10 @@ interface PageCounts {
   readonly miscounted: number;
 }
 
+type Reading = Pick<Search, 'reader' | 'span' | 'beside' | 'json'>;
+
 /** Every retained page of the span, whichever sinks have it: its checksum, and its activities counted once more. */
-async function checkPages(reader: SpoolReader, span: Span, json: boolean): Promise<PageCounts> {
+async function checkPages({ reader, span, beside, json }: Reading): Promise<PageCounts> {
   const { pages } = await reader.audit.extent(span);
   const progress = newProgress();
   let [read, damaged, miscounted] = [0, 0, 0];
@@ -156,7 +153,8 @@ async function checkPages(reader: SpoolReader, span: Span, json: boolean): Promi
     if (json) print(jsonLine({ row: 'page', page: number, stream, received_at: received, problem, reason }));
     else print(paint('red', `${printable(reason)} (${printable(stream)}, received ${received})`));
   };
-  for await (const { page } of reader.audit.read(span)) {
+  const all = reader.audit.read(span);
+  for await (const { page } of beside ? slowly(all) : all) {
     progress.show(++read, pages, 'pages');
     if (page.damaged) {
       damaged += 1;

@@ -13,6 +13,7 @@ import { jsonLine, print, remark } from './print.ts';
 import { newProgress } from './progress.ts';
 import { configuredSink, readKey, type Search, searchSink, sinkToAsk } from './search-sink.ts';
 import { spanOf } from './span.ts';
+import { giveWay } from './stand-back.ts';
 import { openReader } from './status.ts';
 
 interface Options {
@@ -55,9 +56,10 @@ async function replay(options: Options): Promise<void> {
   const key = options.missing ? readKey(options.keyFile) : undefined;
   const config = await loadConfig(options.config, sinks);
   const sink = key === undefined ? configuredSink(config, options.sink) : sinkToAsk(config, options.sink);
+  if (key !== undefined) giveWay();
   const reader = openReader(config.spool);
   try {
-    const search: Search = { reader, config, sink, key: key ?? '', span, json: options.json ?? false };
+    const search: Search = { reader, config, sink, key: key ?? '', span, beside: true, json: options.json ?? false };
     await checkKnown(search);
     const { ids, total } = key === undefined ? await orderSpan(search, options) : await orderMissing(search, options);
     if (ids.length === 0) return;

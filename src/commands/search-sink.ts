@@ -15,6 +15,8 @@ export interface Search {
   readonly sink: SinkConfig;
   readonly key: string;
   readonly span: Span;
+  /** A daemon may be at work beside it. */
+  readonly beside: boolean;
   readonly json: boolean;
 }
 

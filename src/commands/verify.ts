@@ -8,6 +8,7 @@ import type { PageRead, SpoolReader } from '../spool.ts';
 import type { SecurityEvent, Span, StreamName } from '../types.ts';
 import { readVersion } from '../version.ts';
 import { decimal } from '../words.ts';
+import { slowly } from './stand-back.ts';
 
 /** An event that the books call delivered and the SIEM does not hold. */
 export interface Missing {
@@ -38,6 +39,7 @@ interface Asking {
   readonly sink: SinkConfig;
   readonly key: string;
   readonly span: Span;
+  readonly beside: boolean;
   onMissing(missing: Missing): void;
   onPage(): void;
   remark(line: string): void;
@@ -65,13 +67,14 @@ type Counts = { -readonly [key in keyof Verified]: Verified[key] };
 
 /** Asks the SIEM, slice by slice of the retained pages, so that memory stays bounded. The sink's definition must have `held`. */
 export async function verify(asking: Asking): Promise<Verified> {
-  const { reader, config, sink, span } = asking;
+  const { reader, config, sink, span, beside } = asking;
   const { events } = normalizer(config.events);
   const selects = selector(sink.only, sink.except);
   const gone = await reader.audit.gone(sink.name, span);
   const counts: Counts = { ...NOTHING, gone };
   let slice: Slice | undefined;
-  for await (const read of reader.audit.read(span, sink.name)) {
+  const pages = reader.audit.read(span, sink.name);
+  for await (const read of beside ? slowly(pages) : pages) {
     if (slice && slice.known.size >= SLICE && read.page.receivedAt > slice.last) {
       await settle(asking, slice, counts);
       slice = newSlice(new Date(slice.last.getTime() + 1), read);
