@@ -23,8 +23,8 @@ export async function bulk(asked: Asked, held: Holdings): Promise<Reply> {
     return problem(400, 'illegal_argument_exception', 'The bulk request must be terminated by a newline [\\n]');
   const pairs = pairsOf(lines);
   if (typeof pairs === 'string') return problem(400, 'illegal_argument_exception', pairs);
-  const items = pairs.map(([action, source]) => ({ create: create(action, source, held) }));
-  if (dials.shortAnswer) items.pop();
+  const looked = dials.shortAnswer ? pairs.slice(0, -1) : pairs;
+  const items = looked.map(([action, source]) => ({ create: create(action, source, held) }));
   const errors = items.some((item) => item.create.error !== undefined);
   return { status: 200, body: { took: 1, errors, items }, lost: dials.loseAnswer };
 }

@@ -34,7 +34,7 @@ interface ElasticsearchDials {
   failureStore: boolean;
   /** Bulk requests are done, but their answer is lost. */
   loseAnswer: boolean;
-  /** Bulk answers have one item too few. */
+  /** The last document is not looked at: bulk answers have one item too few. */
   shortAnswer: boolean;
   /** A proxy's page with status 200 instead of an answer. */
   html: boolean;

@@ -14,7 +14,7 @@ const RATE = 120;
 const DATA = 'logs-transmit_security.idv-faults';
 
 /** Small enough that requests of the usual size are too large for one limit or the other. */
-const LIMITS = 'http.max_content_length: 200kb\nindexing_pressure.memory.limit: 100kb';
+const LIMITS = 'http.max_content_length: 2mb\nindexing_pressure.memory.limit: 1mb';
 
 export const realElasticsearch: Campaign = {
   name: 'elasticsearch',
@@ -48,7 +48,7 @@ export const realElasticsearch: Campaign = {
     progress('the flood stage');
     await flood(world, cluster, stage);
     flow.stop();
-    if (!(await settle({ mosaic, daemon }, tally))) return;
+    if (!(await settle({ mosaic, daemon }, tally, 2 * PATIENCE_MS))) return;
     tally.happened('requests refused for memory (429)', world.refused + (await refusedForMemory(cluster)));
     await reckon(stage, world, cluster);
   },
