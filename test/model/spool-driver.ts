@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import type { SpoolKeys } from '../../src/spool/seal.ts';
 import { openSpool } from '../../src/spool.ts';
 import type {
   Cursor,
@@ -35,6 +36,7 @@ export class SpoolDriver {
   #wanted = 0;
   #freeDisk = MUCH;
   #letters = 0;
+  #key = 0;
 
   /** @param note is told what hard case has happened */
   constructor(note: (happened: string) => void) {
@@ -42,6 +44,7 @@ export class SpoolDriver {
     this.#lives = new Lives((path) =>
       openSpool({
         path,
+        ...keys(this.#key),
         maxSize: MAX_SIZE,
         retentionMs: RETENTION_MS,
         count: activitiesIn,
@@ -134,6 +137,7 @@ export class SpoolDriver {
   async #restart(operation: Of<'restart'>, trouble?: Trouble): Promise<void> {
     const { how } = operation;
     const starts = this.#startsOf(operation);
+    this.#key = operation.key;
     if (how === 'killed') await this.#lives.kill();
     else await this.#lives.stop(how === 'clean');
     if (how !== 'killed') this.#reference.flush();
@@ -454,6 +458,12 @@ export class SpoolDriver {
       if (how === 'bytes') db.prepare("UPDATE bodies SET zstd = x'28b52ffd00' WHERE page = ?").run(one.number);
     });
   }
+}
+
+/** Both are known, whichever is in use. */
+function keys(number: number): SpoolKeys {
+  const oldKeys = [1, 2].map((fill) => Buffer.alloc(32, fill));
+  return number === 0 ? { oldKeys } : { oldKeys, encryptionKey: Buffer.alloc(32, number) };
 }
 
 function pick<T>(list: readonly T[], choice: number): T {

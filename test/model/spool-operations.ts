@@ -55,6 +55,8 @@ export type Operation = { readonly trouble?: Trouble | undefined; readonly look:
       readonly sinks: number;
       readonly earliest: boolean;
       readonly was: number;
+      /** What is stored from then on is encrypted with this one of two keys; 0: not at all. */
+      readonly key: number;
     }
 );
 
@@ -77,7 +79,7 @@ const append = fc.record({
   what: fc.constant('append' as const),
   stream: small,
   activities: fc.constantFrom(0, 1, 2, 3, 5, 5),
-  kib: fc.constantFrom(0, 0, 0, 60, 90),
+  kib: fc.constantFrom(0, 0, 60, 90),
   minutesAgo: fc.constantFrom(0, 0, 30, 200),
   counted: fc.oneof({ arbitrary: fc.constant(true), weight: 4 }, fc.constant(false)),
   ...around,
@@ -96,6 +98,7 @@ const restart = fc.record({
   sinks: fc.constantFrom(1, 2, 3, 3, 5, 6, 9, 12, 14),
   earliest: fc.boolean(),
   was: fc.nat({ max: 2 }),
+  key: fc.nat({ max: 2 }),
   ...around,
 });
 const order = fc.record({
@@ -127,7 +130,7 @@ const others = [
     ...around,
   }),
   fc.record({ what: fc.constant('wait for a page' as const), arrives: fc.boolean(), ...around }),
-  fc.record({ what: fc.constant('reserve' as const), kib: fc.constantFrom(1, 50, 200), ...around }),
+  fc.record({ what: fc.constant('reserve' as const), kib: fc.constantFrom(1, 50, 120), ...around }),
   fc.record({ what: fc.constant('release' as const), ...around }),
   fc.record({ what: fc.constant('gap' as const), stream: small, ...around }),
   fc.record({
@@ -147,10 +150,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { arbitrary: append, weight: 20 },
   { arbitrary: commit, weight: 20 },
   { arbitrary: restart, weight: 5 },
-  { arbitrary: order, weight: 5 },
-  { arbitrary: carryOut, weight: 7 },
-  { arbitrary: fc.record({ what: fc.constant('trim' as const), ...around }), weight: 5 },
-  { arbitrary: time, weight: 3 },
+  { arbitrary: order, weight: 7 },
+  { arbitrary: carryOut, weight: 12 },
+  { arbitrary: fc.record({ what: fc.constant('trim' as const), ...around }), weight: 8 },
+  { arbitrary: time, weight: 5 },
   ...others.map((arbitrary) => ({ arbitrary: arbitrary as fc.Arbitrary<Operation>, weight: 1 })),
 );
 
