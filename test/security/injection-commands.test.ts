@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startHec } from '../../src/simulator/hec.ts';
 import { startMosaic } from '../../src/simulator/mosaic.ts';
+import { appendPage, newSpool } from '../fixtures/plain.ts';
 import { type CommandResult, type Daemon, newDaemon } from '../fixtures/process.ts';
 import { hostileActivities, PAYLOADS, UNSAFE } from './payloads.ts';
 
@@ -100,6 +101,44 @@ sinks: { splunk: { type: splunk_hec, url: "${hec.url}", token: t0ken } }
       assert.doesNotMatch(line.replaceAll('\t', ' '), UNSAFE, path);
   for (const line of daemon.log.split('\n')) assert.doesNotMatch(line, UNSAFE, 'the log');
   assert.match(daemon.log, /answered 403: a b/);
+});
+
+test('dead letters of which every word is hostile are printed line by line, too', async (t) => {
+  const daemon = await newDaemon(
+    t,
+    ({ spool }) => `mosaic: { region: eu, client_id: a, client_secret: b, streams: [{ type: verify, id: siem }] }
+spool: { path: "${spool}" }
+status: off
+sinks: { screen: { type: console } }
+`,
+  );
+  const spool = newSpool(daemon.spool);
+  await spool.start([{ name: 'screen', start: 'earliest' }], ['verify/siem']);
+  const page = await appendPage(spool, PAYLOADS);
+  const dead = PAYLOADS.map((payload, index) => {
+    const raw = Buffer.from(JSON.stringify({ payload }));
+    const activity = {
+      stream: 'verify/siem',
+      receivedAt: new Date(),
+      position: { page, index },
+      ordinal: 0,
+      raw,
+    } as const;
+    return { eventId: payload.toWellFormed(), code: payload.toWellFormed(), reason: payload.toWellFormed(), activity };
+  });
+  await spool.commit('screen', { page: page + 1, index: 0 }, [{ page, delivered: 0, filtered: 0, dead }]);
+  await spool.close(true);
+  const list = linesOf(await daemon.run('dead-letters', 'list'), 'list');
+  assert.equal(list.length, PAYLOADS.length + 1);
+  const show = linesOf(await daemon.run('dead-letters', 'show'), 'show');
+  assert.equal(show.length, PAYLOADS.length * 5);
+  for (const command of ['list', 'show']) {
+    const rows = linesOf(await daemon.run('dead-letters', command, '--json'), command).map((line) => JSON.parse(line));
+    assert.deepEqual(
+      rows.map(({ code, reason }) => [code, reason]),
+      dead.map(({ code, reason }) => [code, reason]),
+    );
+  }
 });
 
 test('a hostile name on the command line or in the config is repeated without its escapes', async (t) => {
