@@ -211,7 +211,7 @@ describe('news', () => {
     for (let times = 0; times < 3; times += 1) log.tell(full);
     log.tell({ what: 'settled', sink: 'elastic', delivered: 1, filtered: 0, dead: [] });
     log.tell({ what: 'collected', stream: 'verify/siem', activities: 1, bytes: 10 });
-    log.tell({ what: 'damaged', sink: 'elastic', page: 12, reason: 'checksum' });
+    log.tell({ what: 'damaged', sink: 'elastic', page: 12, reason: 'page 12 of the spool is damaged: checksum' });
     await log.close();
     assert.deepEqual(
       messages().map((line) => line.replace(/after \d+ m?s/, 'after TIME')),

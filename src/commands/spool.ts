@@ -61,7 +61,7 @@ async function check(options: Options): Promise<void> {
   const { pages, deadLetters, sealed } = checked;
   if (sealed > 0) remark(`${decimal(sealed)} are encrypted with a key that the config does not give: not decrypted`);
   const read = `${decimal(pages)} pages and ${decimal(deadLetters)} dead letters were read`;
-  if (wrong > 0) throw new Failure(`${read}: ${decimal(wrong)} things are wrong`);
+  if (wrong > 0) throw new Failure(`${read}: ${wrong === 1 ? '1 thing is' : `${decimal(wrong)} things are`} wrong`);
   remark(`${read}: the spool is sound`);
 }
 

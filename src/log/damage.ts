@@ -18,7 +18,7 @@ export function salvageText({
     `${decimal(pages)} pages and ${decimal(deadLetters)} dead letters are saved`,
     damagedPages.length === 0
       ? 'no page is known to be lost'
-      : `the bytes of ${decimal(damagedPages.length)} pages are lost (${numbers})`,
+      : `the bytes of these pages are lost: ${numbers} (${decimal(damagedPages.length)} in all)`,
     ...(deadLettersLost > 0 ? [`${decimal(deadLettersLost)} dead letters are lost`] : []),
     ...(sinks.length > 0
       ? [`sinks that go on where the books end, or begin at the oldest page: ${sinks.join(', ')}`]

@@ -125,7 +125,7 @@ class Teller {
         break;
       case 'damaged':
         this.#lines.error(
-          `page ${news.page} of the spool is damaged: ${news.reason}; what it held cannot reach ${name}`,
+          `page ${news.page} of the spool is damaged: ${news.reason.replace(/^page \d+ of the spool is damaged: /, '')}; what it held cannot reach ${name}`,
           fieldsOf(news),
         );
         break;
