@@ -77,26 +77,19 @@ async function counted({ must }: Cluster, part: string, ...path: string[]): Prom
 
 const skip = await lacking('elasticsearch9');
 
-test('a whole request that is too much for its memory (429)', { skip }, async (context) => {
-  const cluster = await startCluster(context, 'elasticsearch9', { more: 'indexing_pressure.memory.limit: 100kb' });
-  const path = await trouble(context, cluster);
-  path.enqueue(verifications(800));
-  await path.allArrived();
-  const rejections = await counted(cluster, 'indexing_pressure', 'memory', 'total', 'coordinating_rejections');
-  assert.ok(rejections > 0, 'requests were refused for memory');
-  context.diagnostic(`${rejections} requests were refused`);
-});
-
-test('single items that find no place in a queue (429)', { skip }, async (context) => {
+test('too little memory for whole requests, and no place in a queue for single items (429)', {
+  skip,
+}, async (context) => {
   const cluster = await startCluster(context, 'elasticsearch9', {
-    more: 'thread_pool.write.size: 1\nthread_pool.write.queue_size: 1',
+    more: 'indexing_pressure.memory.limit: 100kb\nthread_pool.write.size: 1\nthread_pool.write.queue_size: 1',
   });
-  const path = await trouble(context, cluster, 'concurrency: 32, batch: { max_events: 20 }');
-  path.enqueue(verifications(2_000));
+  const path = await trouble(context, cluster, 'concurrency: 32, batch: { max_events: 10 }');
+  path.enqueue(verifications(1_500));
   await path.allArrived();
-  const rejected = await counted(cluster, 'thread_pool', 'write', 'rejected');
-  assert.ok(rejected > 0, 'items were refused for the queue');
-  context.diagnostic(`${rejected} items were refused`);
+  const requests = await counted(cluster, 'indexing_pressure', 'memory', 'total', 'coordinating_rejections');
+  const items = await counted(cluster, 'thread_pool', 'write', 'rejected');
+  context.diagnostic(`${requests} requests and ${items} items were refused`);
+  assert.ok(requests > 0 && items > 0, 'both were refused');
 });
 
 describe('one Elasticsearch after another trouble', { skip }, () => {
