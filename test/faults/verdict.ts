@@ -128,13 +128,24 @@ function teller(tally: Tally, sink: string): (kind: string, text: string) => voi
 function isSame(evidence: Evidence, { key, event, ordinal }: Made, found: Document): boolean {
   const { data_stream: _, ...rest } = found;
   // Not by the mapping's own word alone: whose it is, when and what is read out of the document by another hand.
-  if (documentKey(found) !== key) return false;
+  if (!isOf(found, key)) return false;
   const created = String((found['event'] as Document | undefined)?.['created']);
   const wanted = JSON.parse(event.json) as { event: Record<string, unknown> };
   wanted.event['created'] = created;
   if (isDeepStrictEqual(rest, wanted)) return true;
   const anew = evidence.expected(key, new Date(created), ordinal);
   return isDeepStrictEqual(rest, JSON.parse(anew.json));
+}
+
+/** A time that cannot be right is not taken from the activity, and the document says so. */
+function isOf(found: Document, key: string): boolean {
+  if (String(found['tags']).includes('_bad_timestamp')) return withoutTime(documentKey(found)) === withoutTime(key);
+  return documentKey(found) === key;
+}
+
+function withoutTime(key: string): string {
+  const [subject, , activity] = key.split(' ');
+  return `${subject} ${activity}`;
 }
 
 /** The end of what arrived of an answer that was cut off is kept as one event that says so. */
