@@ -23,8 +23,8 @@ const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Cs}\u2028\u2029]/gu;
 /** JSON that says the same, with nothing in it that a terminal or a reader of lines acts upon. C0 cannot occur raw in it. */
 export function safeJson(json: string): string {
   if (PLAIN.test(json)) return json;
-  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return json.replace(INVISIBLE, (character) => character.split('').map(escape).join(''));
+  const spellOut = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return json.replace(INVISIBLE, (character) => character.split('').map(spellOut).join(''));
 }
 
 /** Colours only on a terminal, and never with NO_COLOR. */
