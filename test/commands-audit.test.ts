@@ -18,7 +18,7 @@ async function settledWorld(t: TestContext, options: Parameters<typeof surroundi
   all.enqueue(activities);
   all.daemon.start();
   await allSettled(all);
-  return { all, keys: activities.map(({ key }) => key), key: keyFile(all, PLANTED.apiKey) };
+  return { all, activities, keys: activities.map(({ key }) => key), key: keyFile(all, PLANTED.apiKey) };
 }
 
 function keyFile({ daemon }: Surroundings, key: string): string {
@@ -145,7 +145,15 @@ test('one byte changed in a stored page: the audit names the page, and the forwa
 });
 
 test('verify: ten documents deleted at the SIEM are named, and no other; --json has their places', async (t) => {
-  const { all, keys, key } = await settledWorld(t);
+  const { all, activities, keys, key } = await settledWorld(t);
+  // Mosaic hands some out once more: one event, whose document has the time of the first.
+  const again = new Date().toISOString();
+  all.enqueue(activities.slice(20, 60));
+  await allSettled(all);
+  const twice = await all.daemon.run('audit', '--verify', '--key-file', key, '--json', '--from', again);
+  assert.equal(twice.status, 0, twice.stderr);
+  const [second] = rowsOf(twice, 'verified');
+  assert.deepEqual([second?.['expected'], second?.['missing'], second?.['unknown']], [40, 0, 0]);
   const whole = await all.daemon.run('audit', '--verify', '--key-file', key, '--json');
   assert.equal(whole.status, 0, whole.stderr);
   assert.match(whole.stderr, /sink soc is of a kind \(syslog\) that cannot be asked/);

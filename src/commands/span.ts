@@ -18,10 +18,17 @@ export function spanOf({ from, to }: { readonly from?: string; readonly to?: str
 
 function timeOf(option: string, text: string, now: Date): Date {
   const ago = parseDuration(text);
-  const time = ago === undefined ? Date.parse(TIME.test(text) ? text : '') : now.getTime() - ago;
+  const time = ago === undefined ? parsed(text) : now.getTime() - ago;
   if (!Number.isNaN(time)) return new Date(time);
   throw new Failure(
     `${option} ${printable(text)} is no time: expected as in 2026-01-31T12:00:00Z, or as in 2h for 2 hours ago`,
     2,
   );
+}
+
+/** Of 30 February Date.parse makes 2 March. */
+function parsed(text: string): number {
+  const day = Date.parse(text.slice(0, 10));
+  const isReal = TIME.test(text) && !Number.isNaN(day) && new Date(day).toISOString().startsWith(text.slice(0, 10));
+  return isReal ? Date.parse(text) : Number.NaN;
 }
