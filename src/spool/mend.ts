@@ -78,7 +78,8 @@ function restoreCursors(sql: Sql, { sinks = [], cursorsLost }: MendOptions): str
     const page = last === undefined ? oldest : whole ? last.page + 1 : last.page;
     const first = sql.number`SELECT min(page) FROM settled WHERE sink = ${sink}
       AND NOT EXISTS (SELECT 1 FROM folded WHERE sink = ${sink})`;
-    sql.run`INSERT INTO sinks SELECT ${sink}, 1, ${first ?? oldest}, ${page}, ${last && !whole ? last.done : 0},
+    const configured = Number(sinks.length === 0 || sinks.includes(sink));
+    sql.run`INSERT INTO sinks SELECT ${sink}, ${configured}, ${first ?? oldest}, ${page}, ${last && !whole ? last.done : 0},
       ifnull(sum(delivered), 0), ifnull(sum(filtered), 0) FROM (SELECT sink, delivered, filtered FROM settled
         UNION ALL SELECT sink, delivered, filtered FROM folded) WHERE sink = ${sink}`;
   }

@@ -1,10 +1,13 @@
 import type { SpoolOptions } from '../spool.ts';
+import { transact } from './database.ts';
 import { openParts, type Parts } from './parts.ts';
 import { finishSalvage, salvage } from './salvage.ts';
 import { isDamage } from './sound.ts';
 
 /** A disk that damages one file after the other must not be filled with them. */
 const SALVAGE_AT_MOST_EVERY_MS = 600_000;
+/** Where that failed, and no file could be opened. */
+const AGAIN_AFTER_MS = 30_000;
 
 /** The file of a spool, for its owner. Where it is damaged, or found to be while it is used, what can be read goes into a new one. */
 export class SpoolFile {
@@ -57,15 +60,18 @@ export class SpoolFile {
   }
 
   mend(error: unknown): void {
-    const broken = isDamage(error) || !this.#parts.db.isOpen;
-    if (this.#closed || !broken || performance.now() - this.#salvagedAt < SALVAGE_AT_MOST_EVERY_MS) return;
-    if (this.#parts.db.isOpen) this.#parts.db.close();
+    const { db } = this.#parts;
+    const after = db.isOpen ? SALVAGE_AT_MOST_EVERY_MS : AGAIN_AFTER_MS;
+    if (this.#closed || (db.isOpen && !isDamage(error)) || performance.now() - this.#salvagedAt < after) return;
+    if (db.isOpen) db.close();
     try {
       this.#salvage(error as Error);
     } finally {
       // Where there was no room for a new file the old one must do: some of it still works.
       this.#parts = openParts(this.#options);
     }
+    const { pages } = this.#parts;
+    transact(this.#parts.db, 'count activities', () => pages.countMissing(this.#options.count));
   }
 
   close(): void {

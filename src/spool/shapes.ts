@@ -24,6 +24,8 @@ const SHAPES: Readonly<Record<string, readonly ((value: Value) => boolean)[]>> =
   ],
   orders: [isNull, isText, isText, isText, isNumber, isNumberOrNull, isNumber, isNumber, isNumber, isNumber, isNumber],
   gaps: [isText, isText, isNumber, isNumber],
+  set_aside: [isNull, isText, isNumber, isNumberOrNull, isNumber, isText, isBytesOrNull],
+  wanted: [isNumber, isNumber, isNumber],
 };
 /** These got columns later, so their rows may be longer. */
 const GROWN = ['bodies', 'dead_letters', 'orders'];
@@ -53,6 +55,9 @@ function isNumberOrNull(value: Value): boolean {
 }
 function isBytes(value: Value): boolean {
   return value instanceof Uint8Array;
+}
+function isBytesOrNull(value: Value): boolean {
+  return value === null || value instanceof Uint8Array;
 }
 function isSum(value: Value): boolean {
   return value instanceof Uint8Array && value.length === 32;

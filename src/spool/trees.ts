@@ -1,5 +1,5 @@
 import { BLOCK_BYTES, type Blocks } from './blocks.ts';
-import { type Cell, cellsOf, childrenOf } from './records.ts';
+import { type Cell, cellsOf } from './records.ts';
 
 /** What one block holds of one table. */
 export interface Leaf {
@@ -26,25 +26,19 @@ const DEEPEST = 20;
  * keeps its leaves, since each block is asked what it belongs to, and no block for what hangs on it.
  */
 export function* leavesOf(blocks: Blocks, roots: ReadonlySet<number>): Generator<Leaf> {
-  let parents: ReadonlyMap<number, number> | undefined;
-
   function rootOf(block: number, depth = 0): number | undefined {
     if (roots.has(block)) return block;
     // The first block is of the schema, which nobody needs here.
     if (block < 2 || depth > DEEPEST) return undefined;
     const entry = entryOf(blocks, block);
-    if (entry) return entry.kind === BRANCH ? rootOf(entry.parent, depth + 1) : undefined;
-    // Its map block is damaged too: then the branches above must do.
-    parents ??= findParents(blocks);
-    const parent = parents.get(block);
-    return parent === undefined ? undefined : rootOf(parent, depth + 1);
+    return entry?.kind === BRANCH ? rootOf(entry.parent, depth + 1) : undefined;
   }
 
   for (let number = 2; number <= blocks.count; number++) {
     if (number === UNUSED || number === mapOf(number)) continue;
     const root = rootOf(number);
-    // A block that the map calls free, or of an index or an overflow, is none of a table.
-    if (root === undefined && entryOf(blocks, number)) continue;
+    // What the map calls free or an overflow holds no rows. Of a branch the way to its root may be lost.
+    if (root === undefined && (entryOf(blocks, number)?.kind ?? BRANCH) !== BRANCH) continue;
     const bytes = blocks.at(number);
     const found = bytes && cellsOf(bytes, (length, first) => overflow(blocks, number, length, first));
     yield { root, cells: found?.cells ?? [], broken: found?.broken ?? true };
@@ -71,15 +65,6 @@ function entryOf(blocks: Blocks, block: number): Entry | undefined {
   const [kind = 0, parent] = [bytes[at], bytes.readUInt32BE(at + 1)];
   const sound = kind >= ROOT && kind <= BRANCH && parent <= blocks.count && kind <= 2 === (parent === 0);
   return sound ? { kind, parent } : undefined;
-}
-
-function findParents(blocks: Blocks): ReadonlyMap<number, number> {
-  const parents = new Map<number, number>();
-  for (let number = 2; number <= blocks.count; number++) {
-    const bytes = number === mapOf(number) ? undefined : blocks.at(number);
-    for (const child of bytes ? childrenOf(bytes) : []) parents.set(child, number);
-  }
-  return parents;
 }
 
 /** What a row has beyond its own block: a chain of blocks. Throws where that is broken. */
