@@ -101,10 +101,9 @@ class SqliteSpool implements Spool {
   async read(at: Cursor, signal: AbortSignal): Promise<Page> {
     for (;;) {
       signal.throwIfAborted();
-      const page = this.#read('read a page', ({ pages }) => pages.firstFrom(at.page));
+      const page = this.#read('read a page', ({ pages }) => this.#counted(pages.firstFrom(at.page)));
       if (page?.damaged) this.#setAside(page);
-      const collected = page && this.#counts.get(page.number);
-      if (page) return collected === undefined ? page : { ...page, collected };
+      if (page) return page;
       await once(this.#arrivals, 'page', { signal }).catch(() => undefined);
     }
   }
@@ -189,6 +188,12 @@ class SqliteSpool implements Spool {
       this.#file.close();
       this.#arrivals.emit('page');
     }
+  }
+
+  /** With a count that is not stored yet. */
+  #counted(page: Page | undefined): Page | undefined {
+    const collected = page && this.#counts.get(page.number);
+    return page && collected !== undefined ? { ...page, collected } : page;
   }
 
   /** What the damaged page tells is not held up where this fails: the next one to read it tries again. */

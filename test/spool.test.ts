@@ -447,6 +447,15 @@ test('damage of one page is told, with what it held; the other pages are read', 
   assert.match(pages[2]?.damaged ?? '', /do not match their checksum/);
 });
 
+test('a page that is damaged before its count is stored still has that count', async (t) => {
+  const { spool, path } = await started(t);
+  const number = await collect(spool, body(3));
+  withSql(path, (db) => db.exec('UPDATE bodies SET sha256 = zeroblob(32)'));
+  const page = await spool.read({ page: number, index: 0 }, AbortSignal.timeout(1_000));
+  assert.deepEqual([page.damaged !== undefined, page.collected], [true, 3]);
+  withSql(path, (db) => assert.equal(db.prepare('SELECT collected FROM set_aside').get()?.['collected'], 3));
+});
+
 test('numbers go on after everything was trimmed and the spool was opened again', async (t) => {
   const { spool, path, clock } = await started(t, { retentionMs: 0 });
   for (let n = 0; n < 100; n++) await collect(spool, body(1));
