@@ -5,12 +5,12 @@ import type { openDeadLetters } from './dead-letters.ts';
 import { isDamage } from './sound.ts';
 
 /** One thing that is wrong, with its place where it has one. */
-export interface Finding {
+interface Finding {
   readonly page?: number;
   readonly deadLetter?: number;
   readonly why: string;
 }
-export interface Checked {
+interface Checked {
   readonly pages: number;
   readonly deadLetters: number;
   /** Records whose key was not given: of pages the checksum was looked at, of dead letters nothing. */

@@ -5,7 +5,7 @@ export interface SpoolKeys {
   readonly encryptionKey?: Uint8Array;
   readonly oldKeys?: readonly Uint8Array[];
 }
-export interface Sealed {
+interface Sealed {
   readonly bytes: Uint8Array;
   /** The name of the key; null: the bytes are not encrypted. */
   readonly key: string | null;
