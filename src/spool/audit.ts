@@ -41,23 +41,27 @@ export function openAudit(
     }));
   }
 
-  /** By time of receipt. A page that is dropped meanwhile is passed over. */
+  /**
+   * By time of receipt. A page that is dropped meanwhile is passed over. Bytes are unpacked and checked outside of any transaction:
+   * while one is open, however short, the daemon's log cannot be written to its file to the end, and this process may have to
+   * wait long for the processor.
+   */
   async function* read(span: Span, sink?: string): AsyncGenerator<PageRead> {
     let [time, last] = [span.from.getTime(), 0];
     for (;;) {
-      const found = atOnce(db, () => pageBehind(time, last, span.to.getTime(), sink));
-      if (!found) return;
-      [time, last] = [found.page.receivedAt.getTime(), found.page.number];
-      yield found;
+      const next = placeBehind(time, last, span.to.getTime());
+      if (!next) return;
+      const { number } = next;
+      [time, last] = [next.time, number];
+      const book = sink === undefined ? undefined : atOnce(db, () => bookOf(sink, number));
+      const page = explain(db, 'read a page', () => pages.firstFrom(number));
+      if (page?.number === number) yield { page, ...(book && { book }) };
     }
   }
 
-  function pageBehind(time: number, last: number, to: number, sink: string | undefined): PageRead | undefined {
-    const number = sql.number`SELECT number FROM pages WHERE (received_at, number) > (${time}, ${last})
+  function placeBehind(time: number, last: number, to: number): { number: number; time: number } | undefined {
+    return sql.get`SELECT number, received_at AS time FROM pages WHERE (received_at, number) > (${time}, ${last})
       AND received_at < ${to} ORDER BY received_at, number LIMIT 1`;
-    const page = number === undefined ? undefined : pages.firstFrom(number);
-    const book = page && sink !== undefined ? bookOf(sink, page.number) : undefined;
-    return page && { page, ...(book && { book }) };
   }
 
   /** How many pages, and when the first and the last was received. */
