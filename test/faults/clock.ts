@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Batch } from '../../src/simulator/ledger.ts';
 import { STREAM, type Surroundings, surroundings } from '../fixtures/surroundings.ts';
 import { type Campaign, PATIENCE_MS, type Tally } from './campaign.ts';
-import { endsOf, gapsOf, judge, settle } from './verdict.ts';
+import { endsOf, gapsOf, judge, settle, watchAnswers } from './verdict.ts';
 
 const PRELOAD = fileURLToPath(new URL('./clock-shift.ts', import.meta.url));
 const HOUR = 3_600_000;
@@ -33,7 +33,8 @@ export const clock: Campaign = {
       'retention past with a sink down',
       'lives begun in another time',
     );
-    const lastBefore = new Set<Batch>();
+    const lastBefore = new Set<Batch | undefined>();
+    const inFlight = watchAnswers(all.mosaic);
     mosaic.dials.tokenLife = 5;
     set(0);
     daemon.start(life);
@@ -59,7 +60,7 @@ export const clock: Campaign = {
     tally.happened('retention past with a sink down');
     for (const shift of [-40 * DAY, 3 * DAY]) {
       await daemon.kill();
-      lastBefore.add(mosaic.ledger.batches.at(-1) as Batch);
+      lastBefore.add(inFlight());
       set(shift + random.between(0, HOUR));
       daemon.start(life);
       await daemon.ready(PATIENCE_MS);

@@ -6,8 +6,8 @@ import type { Random } from '../../src/simulator/random.ts';
 import { activitySource, type SimulatedActivity } from '../../src/simulator/sessions.ts';
 import { STREAM, type Surroundings, surroundings } from '../fixtures/surroundings.ts';
 import { type Campaign, PATIENCE_MS, type Tally } from './campaign.ts';
-import { lacksMount, mountDisk } from './disk.ts';
-import { endsOf, gapsOf, judge, settle } from './verdict.ts';
+import { type Disk, lacksMount, mountDisk } from './disk.ts';
+import { endsOf, gapsOf, judge, settle, watchAnswers } from './verdict.ts';
 
 const CYCLES = 12;
 const MiB = 2 ** 20;
@@ -31,24 +31,22 @@ export const diskFull: Campaign = {
     });
     const { mosaic, daemon } = all;
     const source = activitySource({ seed: random.between(1, 2 ** 31), rate: 500 });
-    const lastBefore = new Set<Batch>();
+    const lastBefore = new Set<Batch | undefined>();
+    const inFlight = watchAnswers(all.mosaic);
     let kills = 0;
     for (let cycle = 1; cycle <= CYCLES; cycle += 1) {
       progress(`cycle ${cycle} of ${CYCLES}`);
-      const waiting = mosaic.ledger.books(STREAM).waiting;
-      if (waiting < 3_000) all.enqueue(source.take(2_000).map((activity) => withNoise(activity, random)));
-      mosaic.dials.delayMs = 150;
+      const more = () => all.enqueue(source.take(2_000).map((activity) => withNoise(activity, random)));
       await live(all, tally);
-      const before = mosaic.ledger.batches.length;
-      await daemon.until('an answer is under way', () => mosaic.ledger.batches.length > before);
-      disk.fill(random.pick([0, 0, 8_192, 65_536, MiB, 3 * MiB]));
+      if (cycle % 3 === 0) await fillBetweenCalls(all, disk, more);
+      else await fillDuringCall(all, disk, more, random);
       tally.happened('times full');
       await sleep(random.between(200, 1_500));
       if (random.chance(0.4)) {
         await daemon.kill();
         kills += 1;
         tally.happened('kills while full');
-        lastBefore.add(mosaic.ledger.batches.at(-1) as Batch);
+        lastBefore.add(inFlight());
         if (random.chance(0.5)) await startOnFullDisk(all, tally);
       }
       disk.free();
@@ -60,6 +58,27 @@ export const diskFull: Campaign = {
     await reckon(all, tally, lastBefore, kills);
   },
 };
+
+/** There is no room for the answer that is on its way. */
+async function fillDuringCall({ mosaic, daemon }: Surroundings, disk: Disk, more: () => void, random: Random) {
+  if (mosaic.ledger.books(STREAM).waiting < 3_000) more();
+  mosaic.dials.delayMs = 150;
+  const before = mosaic.ledger.batches.length;
+  await daemon.until('an answer is under way', () => mosaic.ledger.batches.length > before, { ms: PATIENCE_MS });
+  disk.fill(random.pick([0, 0, 8_192, 65_536, MiB, 3 * MiB]));
+}
+
+/** There is no room for another answer, and the forwarder must not ask for one. */
+async function fillBetweenCalls({ mosaic, daemon }: Surroundings, disk: Disk, more: () => void): Promise<void> {
+  mosaic.dials.delayMs = 0;
+  const drained = () => mosaic.ledger.books(STREAM).waiting === 0;
+  await daemon.until('Mosaic has nothing left', drained, { ms: PATIENCE_MS });
+  const calls = mosaic.calls['POST collect'] ?? 0;
+  const next = () => (mosaic.calls['POST collect'] ?? 0) > calls + 1;
+  await daemon.until('the last answer is stored', next, { ms: PATIENCE_MS });
+  disk.fill(8_192);
+  more();
+}
 
 /** As a supervisor does: starts it again for as long as it ends. */
 async function live({ daemon }: Surroundings, tally: Tally): Promise<void> {
@@ -88,7 +107,12 @@ async function startOnFullDisk({ daemon }: Surroundings, tally: Tally): Promise<
     tally.fault(`on a full disk the start ended with ${code ?? signal}: ${stderr.slice(-500)}`);
 }
 
-async function reckon(all: Surroundings, tally: Tally, lastBefore: ReadonlySet<Batch>, kills: number): Promise<void> {
+async function reckon(
+  all: Surroundings,
+  tally: Tally,
+  lastBefore: ReadonlySet<Batch | undefined>,
+  kills: number,
+): Promise<void> {
   const { mosaic, daemon } = all;
   const { lost } = await judge(tally, {
     batches: mosaic.ledger.batches,

@@ -11,7 +11,7 @@ import type { Daemon } from '../fixtures/process.ts';
 import { STREAM, type Surroundings, surroundings } from '../fixtures/surroundings.ts';
 import { type Campaign, PATIENCE_MS, type Stage, type Tally, within } from './campaign.ts';
 import { killInWrite, lacksStrace } from './strace.ts';
-import { endsOf, gapsOf, judge, settle } from './verdict.ts';
+import { endsOf, gapsOf, judge, settle, watchAnswers } from './verdict.ts';
 
 const LIVES_OF_A_ROUND = 20;
 const PRELOAD = fileURLToPath(new URL('./kill-at.ts', import.meta.url));
@@ -123,6 +123,7 @@ async function runRound(stage: Stage, plans: readonly Plan[], rest: readonly Pla
     tally,
     random,
     trail: join(dirname(all.daemon.config), 'trail'),
+    inFlight: watchAnswers(all.mosaic),
     lastBefore: new Map<Batch, Plan>(),
   };
   let [killed, lived] = [0, 0];
@@ -149,7 +150,8 @@ interface Round {
   readonly tally: Tally;
   readonly random: Random;
   readonly trail: string;
-  /** The last answer before each kill: only this one may not have come into the spool. */
+  readonly inFlight: () => Batch | undefined;
+  /** The answers that were under way as the process died: only these may not have come into the spool. */
   readonly lastBefore: Map<Batch, Plan>;
 }
 
@@ -239,7 +241,7 @@ async function runLife(round: Round, plan: Plan): Promise<Death> {
     return 'stopped';
   }
   if (signal !== 'SIGKILL') return 'stopped';
-  const last = batches.at(-1);
+  const last = round.inFlight();
   if (last && batches.length > batchesBefore) round.lastBefore.set(last, plan);
   tell(tally, plan, readFileSync(trail, 'utf8'));
   return (mosaic.calls['POST collect'] ?? 0) > callsBefore ? 'killed after a call' : 'killed';

@@ -7,7 +7,7 @@ import { activitySource } from '../../src/simulator/sessions.ts';
 import { type Surroundings, surroundings } from '../fixtures/surroundings.ts';
 import type { Campaign, Tally } from './campaign.ts';
 import { lacksMount, mountDisk } from './disk.ts';
-import { endsOf, gapsOf, judge, settle } from './verdict.ts';
+import { endsOf, gapsOf, judge, settle, watchAnswers } from './verdict.ts';
 
 /** Root without the right to pass over the rights of files. */
 const WITHOUT_RIGHTS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
@@ -24,14 +24,15 @@ export const readOnly: Campaign = {
     });
     const { mosaic, daemon } = all;
     const source = activitySource({ seed: random.between(1, 2 ** 31), rate: 500 });
-    const lastBefore = new Set<Batch>();
+    const lastBefore = new Set<Batch | undefined>();
+    const inFlight = watchAnswers(all.mosaic);
     const places = placesOf(disk.folder, (how) => disk.remount(how));
     tally.need(...places.map(({ name }) => `starts refused: ${name}`), 'rights taken from a folder in use');
     for (const { name, spoil, mend } of places) {
       progress(name);
       await flow(all, () => all.enqueue(source.take(1_500)));
       await daemon.kill();
-      lastBefore.add(mosaic.ledger.batches.at(-1) as Batch);
+      lastBefore.add(inFlight());
       spoil();
       try {
         await refusedStart(all, tally, name);

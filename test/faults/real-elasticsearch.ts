@@ -8,7 +8,7 @@ import { eventOf, PLANTED, STREAM } from '../fixtures/surroundings.ts';
 import { type Cluster, type Json, startCluster } from '../integration/cluster.ts';
 import { fetchServer } from '../integration/servers.ts';
 import { type Campaign, PATIENCE_MS, type Stage } from './campaign.ts';
-import { type End, gapsOf, judge, settle } from './verdict.ts';
+import { type End, gapsOf, judge, settle, watchAnswers } from './verdict.ts';
 
 const RATE = 120;
 const DATA = 'logs-transmit_security.idv-faults';
@@ -88,6 +88,7 @@ sinks:
   if (installed.status !== 0) throw new Error(installed.stderr);
   const known = new Map<string, string>();
   const lastBefore = new Set<Batch>();
+  const inFlight = watchAnswers(mosaic);
   const source = activitySource({ seed: random.between(1, 2 ** 31), rate: RATE });
   const next = (at?: number) => {
     const activity = source.next(at);
@@ -103,7 +104,7 @@ sinks:
     async kill() {
       await daemon.kill();
       tally.happened('kills of the forwarder');
-      const last = mosaic.ledger.batches.at(-1);
+      const last = inFlight();
       if (last) lastBefore.add(last);
       daemon.start();
       await daemon.ready(PATIENCE_MS);

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Batch } from '../../src/simulator/ledger.ts';
+import type { SimulatedMosaic } from '../../src/simulator/mosaic.ts';
 import { documentKey } from '../../src/simulator/sessions.ts';
 import { openSpoolReader } from '../../src/spool.ts';
 import type { SecurityEvent } from '../../src/types.ts';
@@ -120,7 +121,7 @@ function teller(tally: Tally, sink: string): (kind: string, text: string) => voi
   return (kind, text) => {
     const times = (told.get(kind) ?? 0) + 1;
     told.set(kind, times);
-    if (times <= 3) tally.fault(`${kind} at ${sink}: ${text.slice(0, 1000)}`);
+    if (times <= 3) tally.fault(`${kind} at ${sink}: ${text.slice(0, 400)}`);
   };
 }
 
@@ -178,6 +179,22 @@ async function judgeBooks(tally: Tally, spool: string): Promise<void> {
   } finally {
     await reader.close();
   }
+}
+
+/**
+ * Watches a Mosaic of one stream from now on. The result gives the newest batch for as long as nothing shows that its answer is
+ * stored: the next call is made only then. After a kill it is the only one that may be lost.
+ */
+export function watchAnswers({ ledger, calls }: SimulatedMosaic): () => Batch | undefined {
+  const batches = ledger.batches as Batch[];
+  const count = () => calls['POST collect'] ?? 0;
+  let newest: { readonly batch: Batch; readonly call: number } | undefined;
+  const { push } = batches;
+  batches.push = (...more) => {
+    for (const batch of more) newest = { batch, call: count() };
+    return push.apply(batches, more);
+  };
+  return () => (newest?.call === count() ? newest.batch : undefined);
 }
 
 /** The three SIEMs of the usual surroundings. `refuses`: what two of them refuse for good. */
