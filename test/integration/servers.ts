@@ -47,7 +47,9 @@ export interface Server {
 }
 
 const SCRIPTS = fileURLToPath(new URL('./servers/', import.meta.url));
-export const CACHE = process.env['MOSAIC_SIEM_TEST_CACHE'] || join(homedir(), '.cache', 'mosaic-siem-forwarder-test');
+// Elasticsearch refuses to run as root, and whoever it runs as then must get into this folder.
+const CACHES = process.getuid?.() === 0 ? '/var/cache' : join(homedir(), '.cache');
+export const CACHE = process.env['MOSAIC_SIEM_TEST_CACHE'] || join(CACHES, 'mosaic-siem-forwarder-test');
 
 const fetching = new Map<string, Promise<string | undefined>>();
 

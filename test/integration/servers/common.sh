@@ -2,7 +2,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-CACHE=${MOSAIC_SIEM_TEST_CACHE:-$HOME/.cache/mosaic-siem-forwarder-test}
+CACHE=${MOSAIC_SIEM_TEST_CACHE:?names the folder for what is fetched; servers.ts sets it}
 
 say() { echo "$(basename "$0" .sh): $*" >&2; }
 fail() { say "$*"; exit 1; }
