@@ -25,22 +25,8 @@ const CAMPAIGNS: readonly Campaign[] = [
   soak,
 ];
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    kills: { type: 'string', default: '40' },
-    only: { type: 'string', multiple: true },
-    minutes: { type: 'string', default: '2' },
-  },
-});
-const seed = Number(values.seed ?? randomInt(2 ** 31));
-const only = values.only ?? [];
-const unknown = only.filter((name) => !CAMPAIGNS.some((campaign) => campaign.name === name));
-if (unknown.length > 0) {
-  console.error(`no campaign ${unknown.join(', ')}; there are ${CAMPAIGNS.map(({ name }) => name).join(', ')}`);
-  process.exit(2);
-}
-console.log(`seed ${seed} (again: npm run test:faults -- --seed ${seed} --kills ${values.kills})`);
+const { seed, only, ...sizes } = readOptions();
+console.log(`seed ${seed} (again: npm run test:faults -- --seed ${seed} --kills ${sizes.kills})`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void endAll().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
 const chosen = CAMPAIGNS.filter(({ name, byHand }) => (only.length > 0 ? only.includes(name) : !byHand));
@@ -56,6 +42,33 @@ if (failed) console.log('\nFAILED');
 else console.log(tallies.size === 0 ? '\nnothing could be run' : '\nmissing 0, changed 0, invented 0: nothing is lost');
 process.exit(failed ? 1 : 0);
 
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+        kills: { type: 'string', default: '40' },
+        only: { type: 'string', multiple: true, default: [] },
+        minutes: { type: 'string', default: '2' },
+      },
+    });
+    const [seed = 0, kills = 0, minutes = 0] = [values.seed, values.kills, values.minutes].map(positive);
+    const unknown = values.only.filter((name) => !CAMPAIGNS.some((campaign) => campaign.name === name));
+    const names = CAMPAIGNS.map(({ name }) => name).join(', ');
+    if (unknown.length > 0) throw new Error(`no campaign ${unknown.join(', ')}; there are ${names}`);
+    return { seed, kills, minutes, only: values.only };
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (number > 0) return number;
+  throw new Error(`expected a number above 0, not ${text}`);
+}
+
 async function runCampaign(campaign: Campaign): Promise<boolean> {
   const lack = await campaign.lacks?.();
   if (lack !== undefined) {
@@ -67,7 +80,7 @@ async function runCampaign(campaign: Campaign): Promise<boolean> {
   tallies.set(campaign.name, tally);
   const began = performance.now();
   const random = randomFrom(seed ^ hash(campaign.name));
-  const options = { random, tally, kills: Number(values.kills), minutes: Number(values.minutes) };
+  const options = { random, tally, ...sizes };
   try {
     await within((scope) => campaign.run({ ...options, scope, progress: (text) => progress(campaign.name, text) }));
   } catch (error) {

@@ -7,7 +7,7 @@ import { documentKey } from '../../src/simulator/sessions.ts';
 import { openSpoolReader } from '../../src/spool.ts';
 import type { SecurityEvent } from '../../src/types.ts';
 import { difference } from '../fixtures/spool.ts';
-import { STREAM, type Surroundings } from '../fixtures/surroundings.ts';
+import { assertNoSecret, STREAM, type Surroundings } from '../fixtures/surroundings.ts';
 import type { Tally } from './campaign.ts';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -237,10 +237,11 @@ export async function settle(
     const settled = async () => (await waiting()).every(([, , count]) => count === 0);
     await daemon.until('everything is settled', settled, { ms, everyMs: 100, state: waiting });
     tally.recovered += 1;
+    assertNoSecret(daemon.log);
     return true;
   } catch (error) {
     const seconds = Math.round((performance.now() - began) / 1000);
-    tally.fault(`it did not recover by itself within ${seconds} s: ${(error as Error).message.slice(0, 4000)}`);
+    tally.fault(`not well by itself after ${seconds} s: ${(error as Error).message.slice(0, 4000)}`);
     return false;
   }
 }
