@@ -38,6 +38,7 @@ export function openDatabase(folder: string): DatabaseSync {
 const GROWS = '`mosaic-siem run` of this version brings it there; start that once';
 
 function open(file: string, prepare: (db: DatabaseSync, format: number) => void): DatabaseSync {
+  demandFileOfLog(file);
   const db = new DatabaseSync(file, { timeout: 5000 });
   try {
     const format = statements(db).number`PRAGMA user_version` ?? 0;
@@ -52,6 +53,13 @@ function open(file: string, prepare: (db: DatabaseSync, format: number) => void)
     db.close();
     throw error;
   }
+}
+
+/** A new file has content before it has a log. Where one has lost its content SQLite would throw its log away. */
+function demandFileOfLog(file: string): void {
+  const bytesOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytesOf(file) > 0 || bytesOf(`${file}-wal`) === 0) return;
+  throw Object.assign(new Error('the file is empty, though its log is not'), { errcode: CORRUPT });
 }
 
 /** SQLite gives its further files the rights of the first. */

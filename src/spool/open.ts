@@ -15,20 +15,13 @@ export class SpoolFile {
   #parts: Parts;
   /** The next page gets this number at least, even if no trace is left of the newest ones. */
   #end = 1;
-  #salvagedAt = Number.NEGATIVE_INFINITY;
+  #triedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   /** Throws with nothing changed where the file can be neither read nor salvaged. */
   constructor(options: SpoolOptions) {
     this.#options = options;
-    finishSalvage(options.path);
-    try {
-      this.#parts = openParts(options);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#salvage(error as Error);
-      this.#parts = openParts(options);
-    }
+    this.#parts = this.#open();
   }
 
   get parts(): Parts {
@@ -62,14 +55,10 @@ export class SpoolFile {
   mend(error: unknown): void {
     const { db } = this.#parts;
     const after = db.isOpen ? SALVAGE_AT_MOST_EVERY_MS : AGAIN_AFTER_MS;
-    if (this.#closed || (db.isOpen && !isDamage(error)) || performance.now() - this.#salvagedAt < after) return;
-    if (db.isOpen) db.close();
-    try {
-      this.#salvage(error as Error);
-    } finally {
-      // Where there was no room for a new file the old one must do: some of it still works.
-      this.#parts = openParts(this.#options);
-    }
+    if (this.#closed || (db.isOpen && !isDamage(error)) || performance.now() - this.#triedAt < after) return;
+    this.#triedAt = performance.now();
+    if (db.isOpen) this.#replace(db, error as Error);
+    else this.#parts = this.#open();
     const { pages } = this.#parts;
     transact(this.#parts.db, 'count activities', () => pages.countMissing(this.#options.count));
   }
@@ -79,9 +68,35 @@ export class SpoolFile {
     if (this.#parts.db.isOpen) this.#parts.db.close();
   }
 
+  #open(): Parts {
+    try {
+      return this.#openFinished();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#salvage(error as Error);
+      return openParts(this.#options);
+    }
+  }
+
+  #replace(db: Parts['db'], error: Error): void {
+    db.close();
+    try {
+      this.#salvage(error);
+    } finally {
+      // Where there was no room for a new file the old one must do: some of it still works.
+      this.#parts = this.#openFinished();
+    }
+  }
+
+  /** Never before a salvaged file is in its place: where the old one has gone already, a new empty spool would begin. */
+  #openFinished(): Parts {
+    finishSalvage(this.#options.path);
+    return openParts(this.#options);
+  }
+
   #salvage(error: Error): void {
     const { path, sinks = [], now = () => new Date(), alarm } = this.#options;
-    this.#salvagedAt = performance.now();
+    this.#triedAt = performance.now();
     alarm?.({ what: 'spool_damaged', reason: error.message });
     const result = salvage(path, { sinks, end: this.#end, now });
     alarm?.({ what: 'spool_salvaged', salvage: result });

@@ -31,7 +31,7 @@ const MISMATCH = 20;
  */
 export function salvage(folder: string, options: SalvageOptions): Salvage {
   const now = options.now();
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  const time = freeTime(folder, now);
   const building = join(folder, BUILDING);
   return explain(building, 'be salvaged', () => {
     const found = build(join(folder, 'spool.db'), building, options, now);
@@ -40,6 +40,14 @@ export function salvage(folder: string, options: SalvageOptions): Salvage {
     finishSalvage(folder);
     return { ...found, file: join(folder, `spool-damaged-${time}.db`) };
   });
+}
+
+/** A damaged file is never written over: where one has this time in its name already, the next second that is free. */
+function freeTime(folder: string, now: Date): string {
+  for (let at = now.getTime(); ; at += 1_000) {
+    const time = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
+    if (!['', '-wal'].some((part) => existsSync(join(folder, `spool-damaged-${time}.db${part}`)))) return time;
+  }
 }
 
 /** A salvaged file that is complete takes its place. Each step may be the last before a crash: it is safe to repeat. */
