@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openBodies } from '../src/spool/bodies.ts';
 import { createSealer, MissingKey, nameOfKey } from '../src/spool/seal.ts';
 import { openSpoolReader } from '../src/spool.ts';
 import type { Spool } from '../src/types.ts';
@@ -166,4 +167,51 @@ test('a spool can be sealed in a folder that is new', async (t) => {
   const path = newFolder(t);
   const { spool } = await started(t, { path, encryptionKey: first });
   assert.equal(await collect(spool, body(2)), 1);
+});
+
+test('the name of a key that is damaged stops neither the start nor the page: the given keys are tried', async (t) => {
+  const { spool, path } = await started(t, { encryptionKey: first });
+  await plant(spool);
+  await plant(spool);
+  await spool.close(true);
+  const whole = readFileSync(join(path, 'spool.db'));
+  const places = [];
+  for (let at = whole.indexOf(nameOfKey(first)); at >= 0; at = whole.indexOf(nameOfKey(first), at + 1)) places.push(at);
+  assert.ok(places.length >= 12, `in each row, and in each index: ${places.length}`);
+  for (const at of places) {
+    const changed = Buffer.from(whole);
+    changed[at] = 'g'.charCodeAt(0);
+    writeFileSync(join(path, 'spool.db'), changed);
+    const { spool: again } = await started(t, { path, encryptionKey: second, oldKeys: [first] });
+    const pages = await readAll(again);
+    assert.deepEqual(
+      pages.map(({ body: bytes, damaged }) => damaged ?? Buffer.from(bytes).toString()),
+      [`["${EMAIL}"]`, `["${EMAIL}"]`],
+    );
+    assert.deepEqual(await lettersOf(again), [EMAIL, EMAIL, EMAIL, EMAIL]);
+    await again.close(true);
+    assert.throws(() => newSpool(t, { path, encryptionKey: second }), MissingKey);
+  }
+});
+
+test('no memory to unpack a page into is no damage: it is read again', async (t) => {
+  const { path } = await started(t);
+  const failing = [
+    new RangeError('Array buffer allocation failed'),
+    Object.assign(new Error('Allocation error'), { code: 'ZSTD_error_memory_allocation' }),
+  ];
+  for (const error of failing) {
+    const sealer = createSealer({});
+    const open = () => {
+      throw error;
+    };
+    withSql(path, (db) => {
+      const bodies = openBodies(db, { ...sealer, open });
+      const page = { stream: 'verify/siem', receivedAt: new Date(), partial: false, body: body(1) } as const;
+      bodies.add(1, page);
+      assert.throws(() => bodies.read(1), error);
+      assert.deepEqual(openBodies(db, sealer).read(1), { body: body(1) });
+      db.exec('DELETE FROM bodies');
+    });
+  }
 });

@@ -54,7 +54,7 @@ export function openBodies(db: DatabaseSync, sealer: Sealer) {
       const found = work(row);
       return found instanceof Uint8Array ? { body: found } : found;
     } catch (error) {
-      if (error instanceof MissingKey || ![0, CORRUPT].includes(primaryCode(error))) throw error;
+      if (isNoDamage(error) || ![0, CORRUPT].includes(primaryCode(error))) throw error;
       return lost(page, (error as Error).message);
     }
   }
@@ -80,7 +80,7 @@ export function openBodies(db: DatabaseSync, sealer: Sealer) {
   return { add, read, check, setAside };
 }
 
-function placeOf(page: number): string {
+export function placeOf(page: number): string {
   return `page ${page}`;
 }
 
@@ -98,6 +98,13 @@ function checksum(bytes: Uint8Array): Buffer {
 
 function verify(bytes: Uint8Array, sha256: Uint8Array): void {
   if (!checksum(bytes).equals(sha256)) throw new Error('its bytes do not match their checksum');
+}
+
+/** Nothing is wrong with the bytes: a key is missing, or memory to unpack them into. */
+export function isNoDamage(error: unknown): boolean {
+  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  const memory = ['ERR_MEMORY_ALLOCATION_FAILED', 'ZSTD_error_memory_allocation'].includes(code);
+  return error instanceof MissingKey || memory || (error instanceof RangeError && /allocation failed/.test(message));
 }
 
 /** Where the row itself cannot be read, nothing of it can be kept, and it stays where it is. */

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import type { DeadLetter, DeadLetterFilter, NewDeadLetter, StreamName } from '../types.ts';
-import { pack } from './bodies.ts';
+import { isNoDamage, pack } from './bodies.ts';
 import { statements } from './database.ts';
-import { MissingKey, type Sealer } from './seal.ts';
+import type { Sealer } from './seal.ts';
 
 const PACK_FROM_BYTES = 2048;
 
@@ -101,7 +101,7 @@ function unpacked(row: LetterRow, sealer: Sealer): { raw: Uint8Array; damaged?: 
     const opened = sealer.open({ bytes, key }, placeOf(row.page, row.position, eventId));
     return { raw: zstd ? zstdDecompressSync(opened) : opened };
   } catch (error) {
-    if (error instanceof MissingKey) throw error;
+    if (isNoDamage(error)) throw error;
     return {
       raw: new Uint8Array(),
       damaged: `the activity of dead letter ${row.id} is damaged: ${(error as Error).message}`,
@@ -110,6 +110,6 @@ function unpacked(row: LetterRow, sealer: Sealer): { raw: Uint8Array; damaged?: 
 }
 
 /** A change of the sink's name moves a dead letter, so the name is no part of it. */
-function placeOf(page: number, index: number, eventId: string): string {
+export function placeOf(page: number, index: number, eventId: string): string {
   return `dead letter ${eventId} of page ${page}, activity ${index},`;
 }

@@ -41,22 +41,30 @@ export function createSealer({ encryptionKey, oldKeys = [] }: SpoolKeys): Sealer
   function open({ bytes, key: name }: Sealed, place: string): Uint8Array {
     if (name === null) return bytes;
     const key = keys.get(name);
-    if (!key) {
-      throw new MissingKey(`${place} of the spool is encrypted with key ${name}: add that key to spool.old_keys`);
+    if (key) return unsealed(bytes, key, place);
+    // A name can be damaged like all that is stored; whether a key is the right one the record tells by itself.
+    for (const each of keys.values()) {
+      try {
+        return unsealed(bytes, each, place);
+      } catch {}
     }
-    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error('its bytes are too few for an encrypted record');
-    const nonce = bytes.subarray(0, NONCE_BYTES);
-    const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES));
-    const start = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
-    try {
-      return Buffer.concat([start, decipher.final()]);
-    } catch (error) {
-      throw new Error('its bytes were changed, or moved here from another place', { cause: error });
-    }
+    throw new MissingKey(`${place} of the spool is encrypted with key ${name}: add that key to spool.old_keys`);
   }
 
   return { seal, open, knows: (key) => keys.has(key) };
+}
+
+function unsealed(bytes: Uint8Array, key: Uint8Array, place: string): Uint8Array {
+  if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error('its bytes are too few for an encrypted record');
+  const nonce = bytes.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES));
+  const start = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+  try {
+    return Buffer.concat([start, decipher.final()]);
+  } catch (error) {
+    throw new Error('its bytes were changed, or moved here from another place', { cause: error });
+  }
 }
 
 /** Tells keys apart without telling them. */
