@@ -173,8 +173,8 @@ async function judgeBooks(tally: Tally, spool: string): Promise<void> {
   const reader = openSpoolReader(spool);
   try {
     for await (const row of reader.books({})) {
-      if (difference(row) !== 0 || row.waiting !== 0)
-        tally.fault(`the books of ${row.sink} do not add up, or something waits: ${JSON.stringify(row)}`);
+      if (difference(row) !== 0 || row.waiting !== 0 || row.damaged !== 0)
+        tally.fault(`the books of ${row.sink} do not add up, or tell of damage: ${JSON.stringify(row)}`);
     }
   } finally {
     await reader.close();
