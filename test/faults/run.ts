@@ -27,8 +27,7 @@ const CAMPAIGNS: readonly Campaign[] = [
 
 const { seed, only, ...sizes } = readOptions();
 console.log(`seed ${seed} (again: npm run test:faults -- --seed ${seed} --kills ${sizes.kills})`);
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void endAll().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void interrupt(signal));
 const chosen = CAMPAIGNS.filter(({ name, byHand }) => (only.length > 0 ? only.includes(name) : !byHand));
 const tallies = new Map<string, Tally>();
 const alone = chosen.filter(({ besides }) => !besides);
@@ -41,6 +40,15 @@ printCases(tallies);
 if (failed) console.log('\nFAILED');
 else console.log(tallies.size === 0 ? '\nnothing could be run' : '\nmissing 0, changed 0, invented 0: nothing is lost');
 process.exit(failed ? 1 : 0);
+
+/** Leaves nothing behind, and says what there is until now. */
+async function interrupt(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  await endAll();
+  printTable(tallies);
+  printCases(tallies);
+  console.log('\nINTERRUPTED');
+  process.exit(signal === 'SIGINT' ? 130 : 143);
+}
 
 function readOptions() {
   try {
