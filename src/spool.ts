@@ -109,7 +109,9 @@ class SqliteSpool implements Spool {
   }
 
   async cursor(sink: string): Promise<Cursor> {
-    return this.#parts.cursors.of(sink);
+    const cursor = this.#parts.cursors.of(sink);
+    this.#file.stands(sink, cursor);
+    return cursor;
   }
 
   async commit(sink: string, cursor: Cursor, settled: readonly Settled[]): Promise<void> {
@@ -120,6 +122,7 @@ class SqliteSpool implements Spool {
         for (const letter of page.dead) this.#parts.letters.bury(sink, letter);
       }
     });
+    this.#file.stands(sink, cursor);
   }
 
   async order(order: NewOrder): Promise<number> {

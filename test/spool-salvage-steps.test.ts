@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { salvage } from '../src/spool/salvage.ts';
 import { openSpoolReader } from '../src/spool.ts';
-import { behind, body, collect, readAll, started, withSql } from './fixtures/spool.ts';
+import { behind, body, collect, readAll, settled, started, withSql } from './fixtures/spool.ts';
 import {
   BLOCK,
   blocksIn,
@@ -13,12 +13,13 @@ import {
   fill,
   filled,
   reopened,
+  rootOf,
   salvageOf,
   smash,
 } from './fixtures/spool-damage.ts';
 
-/** A spool at work, which meets damage when it is trimmed. */
-async function damagedAtWork(t: TestContext) {
+/** A spool at work, which meets damage when it is trimmed: in the oldest bodies, or in all rows and in these tables. */
+async function damagedAtWork(t: TestContext, ...tables: readonly string[]) {
   const { spool, path, clock } = await started(t, { retentionMs: 0, sinks: ['splunk', 'elastic'] });
   const bodies = await fill(spool, 300);
   for (const sink of ['splunk', 'elastic']) await spool.commit(sink, behind(200), []);
@@ -27,10 +28,38 @@ async function damagedAtWork(t: TestContext) {
   const leaves = Array.from({ length: blocksIn(path) }, (_, n) => n + 1).filter(
     (block) => block > 19 && raw[(block - 1) * BLOCK] === 13,
   );
-  smash(path, ...leaves.slice(2, 12));
+  if (tables.length === 0) smash(path, ...leaves.slice(2, 12));
+  else smash(path, ...leaves, ...tables.map((table) => rootOf(path, table)));
   clock.now += 1_000;
   return { spool, path, bodies };
 }
+
+test('pages, books and cursors are lost while the owner works: what its sinks have in flight is still settled', async (t) => {
+  const { spool, path } = await damagedAtWork(t, 'pages', 'bodies', 'sinks', 'settled', 'folded');
+  await assert.rejects(() => spool.trim());
+  assert.equal((await spool.report()).pages, 0, 'nothing is left of them');
+  for (const sink of ['splunk', 'elastic']) assert.deepEqual(await spool.cursor(sink), behind(200));
+  await spool.commit('splunk', { page: 204, index: 2 }, [settled(204, 2)]);
+  assert.deepEqual(await spool.cursor('splunk'), { page: 204, index: 2 });
+  assert.equal(await collect(spool, body(1)), 301);
+  assert.equal((await spool.read(await spool.cursor('splunk'), AbortSignal.timeout(5_000))).number, 301);
+  const lost = withSql(path, (db) => db.prepare('SELECT min(page) AS a, max(page) AS b FROM set_aside').get());
+  assert.deepEqual({ ...lost }, { a: 201, b: 300 }, 'what nobody will deliver any more is told');
+});
+
+test('whichever byte is wrong where the tables are listed, the rest is salvaged', async (t) => {
+  const { path } = await filled(t);
+  const whole = readFileSync(join(path, 'spool.db'));
+  const fileHeaderBytes = 100;
+  for (let at = fileHeaderBytes; at < fileHeaderBytes + 16; at++) {
+    const changed = Buffer.from(whole);
+    changed[at] = (changed[at] ?? 0) ^ 0x41;
+    writeFileSync(join(path, 'spool.db'), changed);
+    const { file, pages, damagedPages } = salvage(path, { sinks: ['splunk', 'elastic'], now: () => new Date() });
+    assert.deepEqual([pages, damagedPages], [60, []], `byte ${at}`);
+    rmSync(file);
+  }
+});
 
 test('a salvaged file that cannot take its place yet: no empty spool begins meanwhile, and all is there later', async (t) => {
   const { spool, path, bodies } = await damagedAtWork(t);

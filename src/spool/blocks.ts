@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 export interface Blocks {
   /** They are numbered from 1. */
   readonly count: number;
-  /** Undefined where the disk gives nothing. */
+  /** Undefined where the disk gives nothing, and where there is no such block. */
   at(number: number): Buffer | undefined;
   close(): void;
 }
@@ -21,10 +21,13 @@ const MAGIC = 0x377f0682;
 export function openBlocks(file: string): Blocks {
   const main = openSync(file, 'r');
   const log = openIfThere(`${file}-wal`);
-  const { places, count } = log === undefined ? { places: new Map<number, number>(), count: 0 } : readLog(log);
+  const found = log === undefined ? { places: new Map<number, number>(), count: 0 } : readLog(log);
+  const { places } = found;
+  const count = found.count || Math.floor(fstatSync(main).size / BLOCK_BYTES);
   return {
-    count: count || Math.floor(fstatSync(main).size / BLOCK_BYTES),
+    count,
     at(number) {
+      if (number < 1 || number > count) return undefined;
       const place = places.get(number);
       return place === undefined || log === undefined
         ? read(main, (number - 1) * BLOCK_BYTES, BLOCK_BYTES)

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Salvage } from '../types.ts';
+import type { Cursor, Salvage } from '../types.ts';
 import { type Sql, statements } from './database.ts';
 
 export interface MendOptions {
   readonly now: Date;
   readonly sinks?: readonly string[];
+  readonly cursors?: ReadonlyMap<string, Cursor>;
   readonly end?: number;
   /** Some cursors could not be read. */
   readonly cursorsLost: boolean;
@@ -59,13 +60,13 @@ function restoreNumbers(sql: Sql, end: number): void {
 }
 
 /**
- * A commit moves the cursor and writes the books, so the books tell where a lost cursor stood. Where they say nothing the sink
- * begins at the oldest page: better twice than never. Returns the names of these sinks.
+ * Where a lost cursor stood the owner knows, if it was at work. Else the books tell, since a commit moves the cursor and writes
+ * them. Where they say nothing the sink begins at the oldest page: better twice than never. Returns the names of these sinks.
  */
-function restoreCursors(sql: Sql, { sinks = [], cursorsLost }: MendOptions): string[] {
+function restoreCursors(sql: Sql, { sinks = [], cursors = new Map(), cursorsLost }: MendOptions): string[] {
   type Named = { sink: string };
   const inBooks = sql.all<Named>`SELECT sink FROM settled UNION SELECT sink FROM folded UNION SELECT sink FROM dead_letters`;
-  const names = new Set([...inBooks.map(({ sink }) => sink), ...(cursorsLost ? sinks : [])]);
+  const names = new Set([...inBooks.map(({ sink }) => sink), ...(cursorsLost ? sinks : []), ...cursors.keys()]);
   const oldest =
     sql.number`SELECT min(number) FROM pages` ??
     1 + (sql.number`SELECT seq FROM sqlite_sequence WHERE name = 'pages'` ?? 0);
@@ -76,10 +77,11 @@ function restoreCursors(sql: Sql, { sinks = [], cursorsLost }: MendOptions): str
       FROM settled LEFT JOIN pages ON number = page WHERE sink = ${sink} ORDER BY page DESC LIMIT 1`;
     const whole = last !== undefined && last.done >= (last.collected ?? Number.POSITIVE_INFINITY);
     const page = last === undefined ? oldest : whole ? last.page + 1 : last.page;
+    const stood = cursors.get(sink) ?? { page, index: last && !whole ? last.done : 0 };
     const first = sql.number`SELECT min(page) FROM settled WHERE sink = ${sink}
       AND NOT EXISTS (SELECT 1 FROM folded WHERE sink = ${sink})`;
     const configured = Number(sinks.length === 0 || sinks.includes(sink));
-    sql.run`INSERT INTO sinks SELECT ${sink}, ${configured}, ${first ?? oldest}, ${page}, ${last && !whole ? last.done : 0},
+    sql.run`INSERT INTO sinks SELECT ${sink}, ${configured}, ${first ?? oldest}, ${stood.page}, ${stood.index},
       ifnull(sum(delivered), 0), ifnull(sum(filtered), 0) FROM (SELECT sink, delivered, filtered FROM settled
         UNION ALL SELECT sink, delivered, filtered FROM folded) WHERE sink = ${sink}`;
   }

@@ -1,4 +1,5 @@
 import type { SpoolOptions } from '../spool.ts';
+import type { Cursor } from '../types.ts';
 import { transact } from './database.ts';
 import { openParts, type Parts } from './parts.ts';
 import { finishSalvage, salvage } from './salvage.ts';
@@ -15,6 +16,7 @@ export class SpoolFile {
   #parts: Parts;
   /** The next page gets this number at least, even if no trace is left of the newest ones. */
   #end = 1;
+  readonly #cursors = new Map<string, Cursor>();
   #triedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -31,6 +33,11 @@ export class SpoolFile {
   /** A page was stored. */
   grew(page: number): void {
     this.#end = page + 1;
+  }
+
+  /** What a sink has in flight lies behind this place: no salvage may put its cursor further on. */
+  stands(sink: string, cursor: Cursor): void {
+    this.#cursors.set(sink, cursor);
   }
 
   /** The call that meets the damage fails all the same: whoever made it repeats it, with the new file. */
@@ -98,7 +105,7 @@ export class SpoolFile {
     const { path, sinks = [], now = () => new Date(), alarm } = this.#options;
     this.#triedAt = performance.now();
     alarm?.({ what: 'spool_damaged', reason: error.message });
-    const result = salvage(path, { sinks, end: this.#end, now });
+    const result = salvage(path, { sinks, cursors: this.#cursors, end: this.#end, now });
     alarm?.({ what: 'spool_salvaged', salvage: result });
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Salvage } from '../types.ts';
+import type { Cursor, Salvage } from '../types.ts';
 import { type Blocks, openBlocks } from './blocks.ts';
 import { explain, primaryCode, statements } from './database.ts';
 import { type Layout, ownLayout, usualLayouts } from './layout.ts';
@@ -14,6 +14,8 @@ import { leavesOf } from './trees.ts';
 export interface SalvageOptions {
   /** The sinks of the config: one whose cursor is lost begins at the oldest page. */
   readonly sinks?: readonly string[];
+  /** Where their sinks stand, of those who know. */
+  readonly cursors?: ReadonlyMap<string, Cursor>;
   /** The next page gets this number at least. */
   readonly end?: number;
   readonly now: () => Date;
