@@ -2,18 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpoolReader } from '../spool.ts';
 import type { Order } from '../types.ts';
 import { decimal, replayWords } from '../words.ts';
-import { jsonLine, print } from './print.ts';
+import { jsonLine, print, remark } from './print.ts';
 import { newProgress } from './progress.ts';
 
 const LOOK_EVERY_MS = 250;
 /** A running process looks for orders every half second. */
 const GRACE_MS = 3_000;
+/** Whoever waits this long for nothing is told why that may be. */
+const REMIND_AFTER_MS = 10_000;
+const NOT_BEGUN =
+  'not begun yet: live events go first, and a sink that is down takes nothing (`mosaic-siem status`); the order stays in the spool if you end this';
 
 interface Following {
   readonly running: 'yes' | 'no' | 'unknown';
   readonly json: boolean;
   /** What the orders are about, all together. */
   readonly total: number;
+  readonly remindAfterMs?: number;
 }
 
 /**
@@ -23,16 +28,22 @@ interface Following {
 export async function followOrders(
   reader: Pick<SpoolReader, 'orders'>,
   ids: readonly number[],
-  { running, json, total }: Following,
+  { running, json, total, remindAfterMs = REMIND_AFTER_MS }: Following,
 ): Promise<void> {
   const from = performance.now();
   let orders = await pick(reader, ids);
   const progress = newProgress();
   const taken = () => orders.some((order) => order.finishedAt || handled(order) > 0);
   const goOn = () => running === 'yes' || (running === 'unknown' && (taken() || performance.now() - from < GRACE_MS));
+  let told = false;
   while (orders.some(({ finishedAt }) => !finishedAt) && goOn()) {
     await sleep(LOOK_EVERY_MS);
     orders = await pick(reader, ids);
+    if (!told && !taken() && performance.now() - from > remindAfterMs) {
+      told = true;
+      progress.clear();
+      remark(NOT_BEGUN);
+    }
     progress.show(sum(orders, handled), total, 'events');
   }
   progress.clear();

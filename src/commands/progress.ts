@@ -19,13 +19,19 @@ export function newProgress(stream: NodeJS.WriteStream = process.stderr, clock =
       if (!stream.isTTY || (now - last < EVERY_MS && done < total)) return;
       last = now;
       shown = true;
-      stream.write(`\r\x1b[2K${bar(done, total, what, now - from)}`);
+      stream.write(`\r\x1b[2K${fitting(bar(done, total, what, now - from), stream.columns)}`);
     },
     clear() {
       if (shown) stream.write('\r\x1b[2K');
       shown = false;
     },
   };
+}
+
+/** A line that wraps could not be taken away. The numbers say more than the bar, and the last column stays free. */
+function fitting(line: string, columns: number | undefined): string {
+  if (!columns || line.length < columns) return line;
+  return line.replace(/^\[.*\] /, '').slice(0, columns - 1);
 }
 
 function bar(done: number, total: number, what: string, tookMs: number): string {

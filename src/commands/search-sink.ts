@@ -42,8 +42,9 @@ export function readKey(file: string | undefined): string {
   if (file === undefined) throw new Failure('--key-file FILE is needed: it holds the key that may read in the SIEM', 2);
   try {
     const key = readFileSync(file, 'utf8').trim();
-    if (key !== '') return key;
+    if (key !== '') return demandOneWord(key, file);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure(
       `--key-file ${printable(file)} cannot be read: ${(error as NodeJS.ErrnoException).code}`,
       2,
@@ -51,6 +52,12 @@ export function readKey(file: string | undefined): string {
     );
   }
   throw new Failure(`--key-file ${printable(file)} is empty`, 2);
+}
+
+/** What fits into no header would fail as if there were no connection. */
+function demandOneWord(key: string, file: string): string {
+  if (/^[!-~]+$/.test(key)) return key;
+  throw new Failure(`--key-file ${printable(file)} holds more than a key, or no key: expected one word on one line`, 2);
 }
 
 /** Asks, prints each missing event as it is found, and says what is worth saying of the whole. */
