@@ -49,7 +49,7 @@ function without(lacks: readonly string[]): string {
 /** The guards of the servers end them when the tests' processes die, so a signal needs only to be passed on. */
 async function run(files: readonly string[]): Promise<number> {
   const paths = files.map((file) => join(HERE, file));
-  const options = ['--test', `--test-concurrency=${AT_ONCE}`, '--test-timeout=240000', '--test-reporter=spec'];
+  const options = ['--test', `--test-concurrency=${AT_ONCE}`, '--test-timeout=600000', '--test-reporter=spec'];
   const tests = spawn(process.execPath, [...options, ...paths], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
   const [code] = (await once(tests, 'exit')) as [number | null];
