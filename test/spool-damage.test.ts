@@ -72,6 +72,20 @@ test('the bytes of a damaged page are set aside once, and its number stays for t
   assert.deepEqual(alarms, [], 'the file itself is sound');
 });
 
+test('the count of a page is lost, and its bytes are damaged: what a sink has settled of it was in it', async (t) => {
+  const { spool, path } = await started(t);
+  const page = await collect(spool, body(5));
+  await spool.commit('splunk', { page, index: 3 }, [settled(page, 3)]);
+  await spool.close(false);
+  withSql(path, (db) => db.exec('UPDATE pages SET collected = NULL; UPDATE bodies SET sha256 = zeroblob(32)'));
+  const { spool: again } = await started(t, { path });
+  const { collected, damaged } = await again.read({ page, index: 3 }, AbortSignal.timeout(5_000));
+  assert.match(damaged ?? '', /checksum/);
+  assert.equal(collected, 3, 'a loop that goes on behind the third must not find fewer than these');
+  const [row] = await booksOf(again, 'splunk');
+  assert.deepEqual([row?.collected, row?.delivered, row && difference(row)], [3, 3, 0]);
+});
+
 test('where room is short, what is left of damaged pages goes first, and no page for it', async (t) => {
   const KiB = 1024;
   const { spool, path } = await started(t, { maxSize: 1_600 * KiB });

@@ -70,8 +70,7 @@ export async function verify(asking: Asking): Promise<Verified> {
   const { reader, config, sink, span, beside } = asking;
   const { events } = normalizer(config.events);
   const selects = selector(sink.only, sink.except);
-  const gone = await reader.audit.gone(sink.name, span);
-  const counts: Counts = { ...NOTHING, gone };
+  const counts: Counts = { ...NOTHING };
   let slice: Slice | undefined;
   const pages = reader.audit.read(span, sink.name);
   for await (const read of beside ? slowly(pages) : pages) {
@@ -88,7 +87,8 @@ export async function verify(asking: Asking): Promise<Verified> {
     asking.onPage();
   }
   if (slice) await settle(asking, slice, counts);
-  return counts;
+  // At last, so that what was dropped before it was read is in it.
+  return { ...counts, gone: await reader.audit.gone(sink.name, span) };
 }
 
 const NOTHING: Verified = {

@@ -28,8 +28,15 @@ export function openPages(db: DatabaseSync, bodies: ReturnType<typeof openBodies
 
   function countMissing(count: (body: Uint8Array) => number): void {
     for (const { number } of sql.all<{ number: number }>`SELECT number FROM pages WHERE collected IS NULL`) {
-      setCount(number, count(bodies.read(number).body));
+      const { body, damaged } = bodies.read(number);
+      setCount(number, damaged === undefined ? count(body) : atLeastIn(number));
     }
+  }
+
+  /** Of a page whose bytes are damaged: what some sink has settled of it was there. */
+  function atLeastIn(page: number): number {
+    const found = sql.number`SELECT max(delivered + filtered + dead + discarded + damaged) FROM settled WHERE page = ${page}`;
+    return found ?? 0;
   }
 
   /** The number that the next page gets. */
