@@ -12,6 +12,7 @@ import { schemaCommand } from './commands/schema.ts';
 import { setupCommand } from './commands/setup.ts';
 import { spoolCommand } from './commands/spool.ts';
 import { statusCommand } from './commands/status.ts';
+import { MissingKey } from './spool.ts';
 import { Failure, printable } from './terminal.ts';
 import { readVersion } from './version.ts';
 
@@ -55,6 +56,7 @@ function report(error: unknown, debug: boolean): number {
   const { message, stack } = error as Error;
   const text = debug && stack ? stack : `mosaic-siem: ${message || String(error)}`;
   process.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`);
+  if (error instanceof MissingKey) return 78;
   return error instanceof Failure ? error.exitCode : 1;
 }
 

@@ -80,7 +80,7 @@ test('replay --missing brings back exactly the ten documents that were deleted a
 });
 
 test('replay of a span goes through the filter of now, and is done by the next run where none is at work', async (t) => {
-  const { all, keys } = await settledWorld(t, 300);
+  const { all, keys, key } = await settledWorld(t, 300);
   const { daemon } = all;
   daemon.signal('SIGTERM');
   await daemon.ended();
@@ -120,7 +120,7 @@ test('replay of a span goes through the filter of now, and is done by the next r
     [['--sink', 'nobody', '--from', '1h'], /there is no sink nobody/],
     [['--sink', 'elastic'], /--from TIME --to TIME, or --missing/],
     [['--sink', 'elastic', '--missing'], /--key-file FILE is needed/],
-    [['--sink', 'soc', '--missing', '--key-file', daemon.config], /cannot be asked which events it holds/],
+    [['--sink', 'soc', '--missing', '--key-file', key], /cannot be asked which events it holds/],
     [['--sink', 'elastic', '--from', 'yesterday'], /is no time/],
     [['--sink', 'elastic', '--from', '1h', '--to', '2h'], /is not before/],
   ] as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -108,6 +108,8 @@ describe('mosaic-siem spool check', { concurrency: 2 }, () => {
     const answer = await run(['spool', 'check']);
     assert.equal(answer.status, 1);
     assert.match(answer.stdout, /settled|malformed|[Tt]ree/);
+    assert.doesNotMatch(answer.stdout, /\*\*\*|\\u\{/, 'line by line, without the heading of SQLite');
+    assert.match(answer.stderr, /things? (is|are) wrong; see "When the spool is damaged" in docs\/operations\.md/);
     smash(path, 1);
     const none = await run(['spool', 'check']);
     assert.deepEqual([none.status, none.stdout], [1, '']);
@@ -141,6 +143,29 @@ describe('mosaic-siem spool recover', { concurrency: 2 }, () => {
     );
   });
 
+  it('makes nothing where there is no folder, and says of a folder in place of the file that it is none', async () => {
+    const { path, run } = await newSetting();
+    rmSync(path, { recursive: true });
+    const none = await run(['spool', 'recover']);
+    assert.equal(none.status, 1);
+    assert.match(none.stderr, /there is no spool in /);
+    assert.equal(existsSync(path), false);
+    mkdirSync(join(path, 'spool.db'), { recursive: true });
+    const folder = await run(['spool', 'recover']);
+    assert.equal(folder.status, 1);
+    assert.match(folder.stderr, /spool\.db: unable to open database file; it must be a file/);
+  });
+
+  it('needs no key: what it has done is told, also where the config lacks one', async () => {
+    const { path, run } = await newSetting(key);
+    withSql(path, (db) => db.exec('UPDATE bodies SET zstd = zeroblob(100) WHERE page = 50'));
+    smash(path, 1);
+    const answer = await run(['spool', 'recover', '--json']);
+    assert.equal(answer.status, 0, answer.stderr);
+    const [row] = rowsOf(answer) as { pages: number; set_aside: number[] }[];
+    assert.deepEqual([row?.pages, row?.set_aside], [60, [50]]);
+  });
+
   it('refuses while the owner is at work', async () => {
     const { path, run } = await newSetting();
     smash(path, 1);
@@ -168,6 +193,18 @@ describe('mosaic-siem spool recover', { concurrency: 2 }, () => {
     assert.deepEqual(rest, { pages: 60, damaged_pages: [], dead_letters: 5, ...lost, set_aside: [50] });
     const again = await run(['spool', 'recover']);
     assert.equal(again.stdout, 'the spool is sound: nothing is to be done\n');
+  });
+});
+
+describe('a key that the config lacks', () => {
+  it('ends audit with 78 as it ends run: it is the config that is to be mended', async () => {
+    const { run } = await newSetting(key);
+    const answer = await run(['audit']);
+    assert.equal(answer.status, 78, answer.stderr);
+    assert.match(
+      answer.stderr,
+      new RegExp(`page 1 of the spool is encrypted with key ${nameOfKey(key)}: add that key`),
+    );
   });
 });
 

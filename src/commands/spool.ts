@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { type Config, loadConfig } from '../config.ts';
@@ -61,7 +62,8 @@ async function check(options: Options): Promise<void> {
   const { pages, deadLetters, sealed } = checked;
   if (sealed > 0) remark(`${decimal(sealed)} are encrypted with a key that the config does not give: not decrypted`);
   const read = `${decimal(pages)} pages and ${decimal(deadLetters)} dead letters were read`;
-  if (wrong > 0) throw new Failure(`${read}: ${wrong === 1 ? '1 thing is' : `${decimal(wrong)} things are`} wrong`);
+  const things = wrong === 1 ? '1 thing is' : `${decimal(wrong)} things are`;
+  if (wrong > 0) throw new Failure(`${read}: ${things} wrong; see "When the spool is damaged" in docs/operations.md`);
   remark(`${read}: the spool is sound`);
 }
 
@@ -80,6 +82,8 @@ async function recover(options: Options): Promise<void> {
 }
 
 function recovered({ spool, ...config }: Config): ReturnType<typeof recoverSpool> {
+  // The lock would make the folder.
+  if (!existsSync(spool.path)) openReader(spool);
   try {
     const lock = lockSpool(spool.path);
     try {

@@ -59,7 +59,9 @@ export function fileDamage(db: DatabaseSync): string[] {
     const found = statements(db).all<{
       found: string;
     }>`SELECT integrity_check AS found FROM pragma_integrity_check`;
-    return found.map((row) => row.found).filter((text) => text !== 'ok');
+    // One row may hold several lines, under a heading that names the file as SQLite does.
+    const lines = found.flatMap((row) => row.found.split('\n'));
+    return lines.filter((line) => line !== 'ok' && line !== '' && !line.startsWith('*** in database '));
   } catch (error) {
     if (!isDamage(error)) throw error;
     return [(error as Error).message];

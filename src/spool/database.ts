@@ -180,7 +180,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   10: 'look at the disk and at the log of the system; what was stored before is safe',
   [CORRUPT]: 'the file is damaged: `mosaic-siem run` and `mosaic-siem spool recover` salvage what can be read',
   13: 'make room on its disk; what was stored before is safe, and the same call works again once there is room',
-  14: 'the user of this process must be able to write there',
+  14: 'it must be a file, and the user of this process must be able to write there',
   [NOT_A_DATABASE]:
     'the file is damaged, or no spool: check spool.path in the config; `mosaic-siem run` and `mosaic-siem spool recover` salvage what can be read',
 };
