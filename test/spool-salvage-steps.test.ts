@@ -47,6 +47,30 @@ test('pages, books and cursors are lost while the owner works: what its sinks ha
   assert.deepEqual({ ...lost }, { a: 201, b: 300 }, 'what nobody will deliver any more is told');
 });
 
+test('bodies of the first format that have lost their pages are delivered, whatever is left to tell their stream', async (t) => {
+  const { path, bodies } = await filled(t);
+  withSql(path, (db) => db.exec('UPDATE bodies SET stream = NULL, received_at = NULL, partial = NULL'));
+  const whole = readFileSync(join(path, 'spool.db'));
+  for (const [stream, ...lost] of [
+    ['verify/siem', 'pages'],
+    ['verify/unknown', 'pages', 'dead_letters'],
+  ] as const) {
+    for (const name of filesLike(path, /^spool/)) rmSync(join(path, name));
+    writeFileSync(join(path, 'spool.db'), whole);
+    if (lost.length > 1) withSql(path, (db) => db.exec('DELETE FROM dead_letters'));
+    smash(path, rootOf(path, 'pages'));
+    const { spool, alarms } = await reopened(t, path);
+    assert.equal(salvageOf(alarms)?.pages, 60);
+    const pages = await readAll(spool);
+    assert.deepEqual(
+      pages.map((page) => [page.stream, Buffer.from(page.body).equals(bodies.get(page.number) ?? Buffer.of())]),
+      pages.map(() => [stream, true]),
+    );
+    assert.deepEqual(await spool.cursor('elastic'), behind(10));
+    await spool.close(true);
+  }
+});
+
 test('whichever byte is wrong where the tables are listed, the rest is salvaged', async (t) => {
   const { path } = await filled(t);
   const whole = readFileSync(join(path, 'spool.db'));

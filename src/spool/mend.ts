@@ -18,7 +18,7 @@ const MOST_HOLES = 10_000;
 export function mendTables(db: DatabaseSync, options: MendOptions): Omit<Salvage, 'file' | 'broken'> {
   const sql = statements(db);
   const known = sql.number`SELECT count(*) FROM set_aside` ?? 0;
-  restorePages(sql);
+  restorePages(sql, options.now.getTime());
   restoreNumbers(sql, options.end ?? 1);
   const sinks = restoreCursors(sql, options);
   setAside(sql, options.now.getTime());
@@ -36,12 +36,17 @@ export function mendTables(db: DatabaseSync, options: MendOptions): Omit<Salvage
   };
 }
 
-/** A body tells its own stream and time; one of the first format takes those of the page nearest to it. */
-function restorePages(sql: Sql): void {
+/** Where nothing at all tells the stream: what it brought is delivered all the same. */
+const SOME_STREAM = 'verify/unknown';
+
+/** A body tells its own stream and time; one of the first format takes those of the page nearest to it, or what else there is. */
+function restorePages(sql: Sql, now: number): void {
   sql.run`INSERT INTO pages SELECT page, coalesce(b.stream, (SELECT stream FROM pages ORDER BY abs(number - b.page) LIMIT 1),
-      (SELECT stream FROM folded LIMIT 1), (SELECT stream FROM gaps LIMIT 1)),
-    coalesce(b.received_at, (SELECT received_at FROM pages ORDER BY abs(number - b.page) LIMIT 1), 0), ifnull(b.partial, 0), NULL
-    FROM bodies b WHERE NOT EXISTS (SELECT 1 FROM pages WHERE number = b.page)`;
+      (SELECT stream FROM bodies WHERE stream IS NOT NULL ORDER BY abs(page - b.page) LIMIT 1),
+      (SELECT stream FROM dead_letters LIMIT 1), (SELECT stream FROM folded LIMIT 1), (SELECT stream FROM gaps LIMIT 1),
+      ${SOME_STREAM}),
+    coalesce(b.received_at, (SELECT received_at FROM pages ORDER BY abs(number - b.page) LIMIT 1), ${now}), ifnull(b.partial, 0),
+    NULL FROM bodies b WHERE NOT EXISTS (SELECT 1 FROM pages WHERE number = b.page)`;
 }
 
 /** Numbers never start again: a cursor would skip what they stand for. */
