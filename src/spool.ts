@@ -184,7 +184,7 @@ class SqliteSpool implements Spool {
   }
 
   async close(clean: boolean): Promise<void> {
-    if (!this.#parts.db.isOpen) return;
+    if (!this.#parts.db.isOpen) return this.#file.close();
     try {
       this.#write('close', () => clean && this.#parts.sql.run`UPDATE state SET running = 0`);
     } finally {

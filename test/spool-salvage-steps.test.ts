@@ -87,9 +87,7 @@ test('whichever byte is wrong where the tables are listed, the rest is salvaged'
 
 test('a salvaged file that cannot take its place yet: no empty spool begins meanwhile, and all is there later', async (t) => {
   const { spool, path, bodies } = await damagedAtWork(t);
-  // In the way of the last step: a folder that cannot be removed as a file.
-  rmSync(join(path, 'spool.db-shm'));
-  mkdirSync(join(path, 'spool.db-shm', 'in the way'), { recursive: true });
+  putInTheWay(path);
   await assert.rejects(() => spool.trim());
   assert.equal(filesLike(path, /^spool-(damaged|salvaged)-.*\.db$/).length, 2, 'it got as far as that');
   assert.equal(existsSync(join(path, 'spool.db')), false, 'a new spool has begun');
@@ -106,6 +104,24 @@ test('a salvaged file that cannot take its place yet: no empty spool begins mean
   assert.deepEqual(await spool.cursor('splunk'), behind(200));
   assert.equal(filesLike(path, /^spool-damaged-.*\.db$/).length, 1, 'what is sound is not salvaged again');
   assert.deepEqual(filesLike(path, /salvaged|building/), []);
+});
+
+/** Of the last step: a folder that cannot be removed as a file. */
+function putInTheWay(path: string): void {
+  rmSync(join(path, 'spool.db-shm'));
+  mkdirSync(join(path, 'spool.db-shm', 'in the way'), { recursive: true });
+}
+
+test('a spool that is closed without a file in its place is opened by nobody: its lock is free for another', async (t) => {
+  const { spool, path } = await damagedAtWork(t);
+  putInTheWay(path);
+  await assert.rejects(() => spool.trim());
+  await spool.close(true);
+  rmSync(join(path, 'spool.db-shm'), { recursive: true });
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 60_000);
+  await assert.rejects(() => spool.orders('splunk'), /not open|finalized/);
+  assert.equal(existsSync(join(path, 'spool.db')), false);
 });
 
 test('two files that are damaged within one second are both kept', async (t) => {
