@@ -211,7 +211,8 @@ describe('news', () => {
     for (let times = 0; times < 3; times += 1) log.tell(full);
     log.tell({ what: 'settled', sink: 'elastic', delivered: 1, filtered: 0, dead: [] });
     log.tell({ what: 'collected', stream: 'verify/siem', activities: 1, bytes: 10 });
-    log.tell({ what: 'damaged', sink: 'elastic', page: 12, reason: 'page 12 of the spool is damaged: checksum' });
+    for (const sink of ['elastic', 'soc', 'elastic'])
+      log.tell({ what: 'damaged', sink, page: 12, reason: 'page 12 of the spool is damaged: checksum' });
     await log.close();
     assert.deepEqual(
       messages().map((line) => line.replace(/after \d+ m?s/, 'after TIME')),
@@ -223,12 +224,13 @@ describe('news', () => {
         'the spool fails while storing an answer of verify/siem: disk is full; tried again without end',
         'collecting verify/siem works again after TIME',
         'the spool works again after TIME',
-        'page 12 of the spool is damaged: checksum; what it held cannot reach sink elastic',
+        'page 12 of the spool is damaged: checksum; what it held cannot be sent to sink elastic',
+        'page 12 of the spool is damaged: checksum; what it held cannot be sent to sink soc',
       ],
     );
     assert.deepEqual(
       lines().map((line) => line.split(/ +/)[1]),
-      ['warn', 'error', 'error', 'info', 'error', 'info', 'info', 'error'],
+      ['warn', 'error', 'error', 'info', 'error', 'info', 'info', 'error', 'error'],
     );
   });
 

@@ -27,3 +27,8 @@ export function salvageText({
   ];
   return `${said.join('; ')}. The damaged file is kept as ${file}`;
 }
+
+export function damageText({ page, sink, reason }: { page: number; sink: string; reason: string }): string {
+  const why = reason.replace(/^page \d+ of the spool is damaged: /, '');
+  return `page ${page} of the spool is damaged: ${why}; what it held cannot be sent to sink ${sink}`;
+}

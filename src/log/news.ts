@@ -3,7 +3,7 @@ import type { News, Tell } from '../news.ts';
 import { mends } from '../news-trouble.ts';
 import { decimal, replayWords, span } from '../words.ts';
 import { createBurials } from './burials.ts';
-import { salvageText } from './damage.ts';
+import { damageText, salvageText } from './damage.ts';
 import { createFlapping } from './flapping.ts';
 
 export interface TellerOptions {
@@ -48,6 +48,7 @@ class Teller {
   /** When a trouble last ended: one that comes back soon is said only if it stays. */
   readonly #ended = new Map<string, Date>();
   readonly #met = new Set<string>();
+  readonly #damagedPages = new Set<string>();
   #counting: Promise<void> = Promise.resolve();
 
   constructor(lines: Lines, options: TellerOptions) {
@@ -124,10 +125,7 @@ class Teller {
         );
         break;
       case 'damaged':
-        this.#lines.error(
-          `page ${news.page} of the spool is damaged: ${news.reason.replace(/^page \d+ of the spool is damaged: /, '')}; what it held cannot reach ${name}`,
-          fieldsOf(news),
-        );
+        this.#damaged(news);
         break;
       case 'order':
         this.#lines.info(ordered(news), { what: news.what, sink: news.sink, order: news.order.id });
@@ -135,6 +133,14 @@ class Teller {
       case 'settled':
         for (const dead of news.dead) this.#burials.bury(news.sink, dead);
     }
+  }
+
+  /** Each replay meets the same pages again: once for each sink is enough. */
+  #damaged(news: Of<'damaged'>): void {
+    const key = `${news.page} ${news.sink}`;
+    if (this.#damagedPages.has(key)) return;
+    this.#damagedPages.add(key);
+    this.#lines.error(damageText(news), fieldsOf(news));
   }
 
   #collectFailed(news: Of<'collect_failed'>): void {
