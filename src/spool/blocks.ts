@@ -57,29 +57,77 @@ function read(file: number, from: number, length: number): Buffer | undefined {
   }
 }
 
-/** Where in the log the newest committed form of each block lies, and how many blocks the file has with that. */
-function readLog(log: number): { places: Map<number, number>; count: number } {
-  const places = new Map<number, number>();
+interface Log {
+  readonly places: Map<number, number>;
+  readonly count: number;
+  /** Something was committed behind a frame that is damaged: SQLite takes that one for the end. */
+  readonly damaged: boolean;
+}
+
+/** Only while nobody writes. */
+export function isLogDamaged(file: string): boolean {
+  const log = openIfThere(`${file}-wal`);
+  if (log === undefined) return false;
+  try {
+    return readLog(log).damaged;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/**
+ * Where in the log the newest committed form of each block lies, and how many blocks the file has with that. A write that was
+ * torn leaves a damaged frame too, but at most one commit behind it: each commit is synced before the next is written.
+ */
+function readLog(log: number): Log {
+  const all = { places: new Map<number, number>(), count: 0, damaged: false };
   const header = read(log, 0, HEADER_BYTES);
-  if (!header || (header.readUInt32BE(0) & ~1) !== MAGIC || header.readUInt32BE(8) !== BLOCK_BYTES)
-    return { places, count: 0 };
+  if (!header || (header.readUInt32BE(0) & ~1) !== MAGIC || header.readUInt32BE(8) !== BLOCK_BYTES) return all;
   const word = header.readUInt32BE(0) & 1 ? 'readUInt32BE' : 'readUInt32LE';
   let sums = checksum(header.subarray(0, 24), [0, 0], word);
-  if (!tells(header, 24, sums)) return { places, count: 0 };
-  let count = 0;
-  let uncommitted: [number, number][] = [];
-  for (let at = HEADER_BYTES; ; at += FRAME_BYTES) {
-    const frame = read(log, at, FRAME_BYTES);
-    // What lies behind the last frame is of a run before, with another salt.
-    if (!frame?.subarray(8, 16).equals(header.subarray(16, 24))) return { places, count };
+  if (!tells(header, 24, sums)) return all;
+  let part = newPart(1);
+  const take = () => {
+    if (part.commits < part.least) return;
+    for (const [number, place] of part.committed) all.places.set(number, place);
+    [all.count, all.damaged] = [part.count, all.damaged || part.least > 1];
+  };
+  for (let at = HEADER_BYTES, frame = read(log, at, FRAME_BYTES); frame; frame = read(log, at, FRAME_BYTES)) {
     sums = checksum(frame.subarray(FRAME_HEADER_BYTES), checksum(frame.subarray(0, 8), sums, word), word);
-    if (!tells(frame, 16, sums)) return { places, count };
-    uncommitted.push([frame.readUInt32BE(0), at + FRAME_HEADER_BYTES]);
-    const blocks = frame.readUInt32BE(4);
-    if (blocks === 0) continue;
-    for (const [number, place] of uncommitted) places.set(number, place);
-    [count, uncommitted] = [blocks, []];
+    // What a run before has left behind the end has another salt.
+    if (frame.subarray(8, 16).equals(header.subarray(16, 24)) && tells(frame, 16, sums)) {
+      addFrame(part, frame, at + FRAME_HEADER_BYTES);
+    } else {
+      take();
+      [part, sums] = [newPart(2, part.open), [frame.readUInt32BE(16), frame.readUInt32BE(20)]];
+    }
+    at += FRAME_BYTES;
   }
+  take();
+  return all;
+}
+
+/** What lies between two damaged frames. */
+interface Part {
+  /** With fewer commits it may be what a torn write has left. */
+  readonly least: number;
+  readonly committed: [number, number][];
+  open: [number, number][];
+  commits: number;
+  count: number;
+}
+
+function newPart(least: number, open: [number, number][] = []): Part {
+  return { least, committed: [], open, commits: 0, count: 0 };
+}
+
+function addFrame(part: Part, frame: Buffer, place: number): void {
+  part.open.push([frame.readUInt32BE(0), place]);
+  const blocks = frame.readUInt32BE(4);
+  if (blocks === 0) return;
+  part.committed.push(...part.open);
+  [part.open, part.count] = [[], blocks];
+  part.commits += 1;
 }
 
 type Sums = readonly [number, number];

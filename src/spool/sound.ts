@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { isLogDamaged } from './blocks.ts';
 import { CORRUPT, explain, NOT_A_DATABASE, primaryCode, statements } from './database.ts';
 
 /** Small, and without any of them nobody knows where anything stands. Bodies and dead letters show their damage when they are read. */
@@ -17,6 +19,12 @@ export function demandSound(db: DatabaseSync): void {
       if (found?.found !== 'ok') throw new Damaged(`the spool is damaged: table ${table}: ${found?.found}`);
     }
   });
+}
+
+/** SQLite would say nothing, and throw away what was committed behind the damage. Only for the owner, before it opens the file. */
+export function demandSoundLog(folder: string): void {
+  const file = join(folder, 'spool.db');
+  if (isLogDamaged(file)) throw new Damaged(`the spool is damaged: ${file}-wal, its log, is damaged before its end`);
 }
 
 export function isDamage(error: unknown): boolean {
