@@ -1,6 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what a config holds
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -11,6 +10,7 @@ import { type Config, ConfigMistakes, loadConfig } from '../src/config.ts';
 import { DEFAULT_EVENT_OPTIONS } from '../src/normalize/event-options.ts';
 import { Failure } from '../src/terminal.ts';
 import { config, failure, newFolder } from './config.fixtures.ts';
+import { newAuthority } from './fixtures/authority.ts';
 
 const folder = newFolder();
 after(() => folder.remove());
@@ -431,25 +431,8 @@ describe('${…}', () => {
 
 describe('TLS files', () => {
   it('are found beside the config, and tried', async () => {
-    const openssl = (...words: string[]) => execFileSync('openssl', words, { cwd: folder.path, stdio: 'pipe' });
-    for (const name of ['one', 'two'])
-      openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        `/CN=${name}`,
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.pem`,
-      );
+    const { selfMade } = newAuthority(folder.path);
+    for (const name of ['one', 'two']) selfMade(name);
     const sink = (tls: string) =>
       config({ sinks: `a: { type: splunk_hec, url: "https://s", token: t, tls: { ${tls} } }` });
     const {

@@ -2,6 +2,7 @@ import { backoffMs, wait } from '../backoff.ts';
 import type { ForwardOptions, ForwardTools } from '../forward.ts';
 import type { DeadLetter, Order, Revived } from '../types.ts';
 import { newBell } from './bell.ts';
+import { record } from './record.ts';
 import { replay } from './replay.ts';
 import { type Entry, newEntry } from './window.ts';
 
@@ -48,7 +49,8 @@ async function revive(tools: ForwardTools, options: ForwardOptions, order: Order
     for await (const part of settle(tools, options, letters, on)) {
       delivered += part.delivered.length;
       refused += part.refused.length;
-      await record(tools, order, { ...part, after, finished: false }, on.stop);
+      const revived = { ...part, after, finished: false };
+      await record(tools.tell, order.sink, on.stop, () => tools.spool.revive(order.id, revived));
     }
     if (on.stop.aborted && last !== undefined) return;
     after = last ?? order.upTo;
@@ -104,17 +106,4 @@ async function* settle(
     [delivered, refused] = [[], []];
   }
   if (delivered.length + refused.length > 0) yield { delivered, refused };
-}
-
-/** What a sink has taken is not sent again for a disk that could not be written: recording is repeated until it succeeds. */
-async function record(tools: ForwardTools, { id, sink }: Order, revived: Revived, stop: AbortSignal): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await tools.spool.revive(id, revived);
-    } catch (error) {
-      tools.tell({ what: 'spool_error', doing: `recording an order for ${sink}`, error: (error as Error).message });
-      if (stop.aborted) return;
-      await wait(backoffMs(attempt), stop);
-    }
-  }
 }

@@ -1,8 +1,8 @@
-import { backoffMs, wait } from '../backoff.ts';
 import type { ForwardOptions, ForwardTools } from '../forward.ts';
 import type { Order, Replayed, ReplayPage, SecurityEvent } from '../types.ts';
 import { newBell } from './bell.ts';
 import type { Ordering } from './orders.ts';
+import { record } from './record.ts';
 import { type Entry, newEntry } from './window.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -18,6 +18,7 @@ const TOLD_REASONS = 3;
  */
 export async function replay(tools: ForwardTools, options: ForwardOptions, order: Order, on: Ordering): Promise<void> {
   const sending = new Sending(options, on);
+  const store = (done: Replayed) => record(tools.tell, order.sink, on.stop, () => tools.spool.replayed(order.id, done));
   const total = { delivered: order.delivered, refused: order.refused, filtered: order.filtered };
   let [upTo, recorded, recordedAt] = [order.after, order.after, tools.clock()];
   for (;;) {
@@ -26,7 +27,7 @@ export async function replay(tools: ForwardTools, options: ForwardOptions, order
     if (upTo > recorded && (!fits || tools.clock() - recordedAt > RECORD_EVERY_MS)) {
       if (!(await sending.flush())) return;
       const counts = sending.take();
-      await record(tools, order, { ...counts, after: upTo, finished: false }, on.stop);
+      await store({ ...counts, after: upTo, finished: false });
       for (const key of ['delivered', 'refused', 'filtered'] as const) total[key] += counts[key];
       [recorded, recordedAt] = [upTo, tools.clock()];
     }
@@ -37,7 +38,7 @@ export async function replay(tools: ForwardTools, options: ForwardOptions, order
   }
   // A full spool may have taken pages from it meanwhile.
   const { pagesGone } = (await tools.spool.orders(order.sink)).find(({ id }) => id === order.id) ?? order;
-  await record(tools, order, { ...NOTHING, after: order.upTo, finished: true }, on.stop);
+  await store({ ...NOTHING, after: order.upTo, finished: true });
   const done = { ...order, ...total, pagesGone };
   tools.tell({ what: 'order', sink: order.sink, order: done, reasons: [...sending.reasons] });
 }
@@ -124,18 +125,5 @@ class Sending {
     if (reason !== undefined && this.reasons.size < TOLD_REASONS) this.reasons.add(reason);
     this.#open -= 1;
     if (this.#open === 0) this.#bell.ring();
-  }
-}
-
-/** What a sink has taken is not sent again for a disk that could not be written: recording is repeated until it succeeds. */
-async function record(tools: ForwardTools, { id, sink }: Order, done: Replayed, stop: AbortSignal): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await tools.spool.replayed(id, done);
-    } catch (error) {
-      tools.tell({ what: 'spool_error', doing: `recording an order for ${sink}`, error: (error as Error).message });
-      if (stop.aborted) return;
-      await wait(backoffMs(attempt), stop);
-    }
   }
 }
