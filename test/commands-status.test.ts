@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -10,6 +9,7 @@ import { createMetrics } from '../src/status/metrics.ts';
 import { createState } from '../src/status/state.ts';
 import { startStatus } from '../src/status.ts';
 import type { NewDeadLetter, Spool } from '../src/types.ts';
+import { freePort } from './fixtures/process.ts';
 
 const folders: string[] = [];
 after(() => {
@@ -50,14 +50,6 @@ sinks:
       );
     });
   return { config, path, run };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const port = (server.address() as { port: number }).port;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function newSpool(path: string, sinks = ['elastic', 'soc']): Promise<Spool> {
