@@ -85,6 +85,21 @@ test('whichever byte is wrong where the tables are listed, the rest is salvaged'
   }
 });
 
+test('whichever byte of the first 100 is wrong, the start goes on with every page', async (t) => {
+  const { path, bodies } = await filled(t);
+  const whole = readFileSync(join(path, 'spool.db'));
+  for (let at = 0; at < 100; at++) {
+    for (const name of filesLike(path, /^spool/)) rmSync(join(path, name));
+    const changed = Buffer.from(whole);
+    changed[at] = (changed[at] ?? 0) ^ 0xff;
+    writeFileSync(join(path, 'spool.db'), changed);
+    const { spool } = await reopened(t, path);
+    const pages = await readAll(spool);
+    assert.deepEqual([pages.length, pages.filter(({ damaged }) => damaged).length], [bodies.size, 0], `byte ${at}`);
+    await spool.close(true);
+  }
+});
+
 test('a salvaged file that cannot take its place yet: no empty spool begins meanwhile, and all is there later', async (t) => {
   const { spool, path, bodies } = await damagedAtWork(t);
   putInTheWay(path);

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 /** The blocks of a SQLite file, the newest of each, read without SQLite: what is wrong with one hides no other. */
 export interface Blocks {
@@ -16,6 +16,10 @@ const FRAME_HEADER_BYTES = 24;
 const FRAME_BYTES = FRAME_HEADER_BYTES + BLOCK_BYTES;
 /** The last bit tells in which order the bytes of a word are summed up. */
 const MAGIC = 0x377f0682;
+const HEAD_BYTES = 100;
+const TITLE = Buffer.from('SQLite format 3\0');
+/** Formats of a spool that there may ever be. */
+const FORMATS = 100;
 
 /** Reads `file` and the log beside it, `file-wal`, in the format of sqlite.org/fileformat2.html. Changes neither. */
 export function openBlocks(file: string): Blocks {
@@ -41,7 +45,7 @@ function openIfThere(file: string): number | undefined {
   try {
     return openSync(file, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return undefined;
   }
 }
@@ -62,6 +66,24 @@ interface Log {
   readonly count: number;
   /** Something was committed behind a frame that is damaged: SQLite takes that one for the end. */
   readonly damaged: boolean;
+}
+
+/**
+ * Of the first 100 bytes those that are the same in every spool, and of which SQLite says something else than that they are damaged;
+ * a format far beyond ours is none either. Where the file cannot be read SQLite says why.
+ */
+export function isHeadDamaged(file: string): boolean {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
+  const opened = openSync(file, 'r');
+  try {
+    const head = read(opened, 0, HEAD_BYTES);
+    if (!head?.subarray(0, 16).equals(TITLE)) return false;
+    const isOf = (at: number, ...values: readonly number[]) => values.includes(head.readUInt8(at));
+    const fixed = isOf(18, 1, 2) && isOf(19, 1, 2) && isOf(20, 0) && isOf(21, 64) && isOf(22, 32) && isOf(23, 32);
+    return !(fixed && head.readUInt32BE(44) <= 4 && head.readUInt32BE(56) <= 1 && head.readUInt32BE(60) < FORMATS);
+  } finally {
+    closeSync(opened);
+  }
 }
 
 /** Only while nobody writes. */

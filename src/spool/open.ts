@@ -3,7 +3,7 @@ import type { Cursor } from '../types.ts';
 import { transact } from './database.ts';
 import { openParts, type Parts } from './parts.ts';
 import { finishSalvage, salvage } from './salvage.ts';
-import { demandSoundLog, isDamage } from './sound.ts';
+import { demandSoundFile, isDamage } from './sound.ts';
 
 /** A disk that damages one file after the other must not be filled with them. */
 const SALVAGE_AT_MOST_EVERY_MS = 600_000;
@@ -98,7 +98,7 @@ export class SpoolFile {
   /** Never before a salvaged file is in its place: where the old one has gone already, a new empty spool would begin. */
   #openFinished(): Parts {
     finishSalvage(this.#options.path);
-    demandSoundLog(this.#options.path);
+    demandSoundFile(this.#options.path);
     return openParts(this.#options);
   }
 

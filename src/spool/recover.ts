@@ -5,7 +5,7 @@ import { createDatabase, openDatabase, statements, transact } from './database.t
 import { openPages } from './pages.ts';
 import { finishSalvage, salvage } from './salvage.ts';
 import { createSealer, type SpoolKeys } from './seal.ts';
-import { demandSoundLog, isDamage } from './sound.ts';
+import { demandSoundFile, isDamage } from './sound.ts';
 
 export interface RecoverOptions extends SpoolKeys {
   readonly path: string;
@@ -28,7 +28,7 @@ export function recoverSpool(options: RecoverOptions): Recovered {
 
 function isFileSound(path: string): boolean {
   try {
-    demandSoundLog(path);
+    demandSoundFile(path);
     const db = openDatabase(path);
     try {
       return fileDamage(db).length === 0;

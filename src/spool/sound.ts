@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { isLogDamaged } from './blocks.ts';
+import { isHeadDamaged, isLogDamaged } from './blocks.ts';
 import { CORRUPT, explain, NOT_A_DATABASE, primaryCode, statements } from './database.ts';
 
 /** Small, and without any of them nobody knows where anything stands. Bodies and dead letters show their damage when they are read. */
@@ -21,9 +21,13 @@ export function demandSound(db: DatabaseSync): void {
   });
 }
 
-/** SQLite would say nothing, and throw away what was committed behind the damage. Only for the owner, before it opens the file. */
-export function demandSoundLog(folder: string): void {
+/**
+ * What SQLite does not call damage: of a wrong head it says that it may not write, or is too old; of a log it throws away what was
+ * committed behind the damage. Only for the owner, before it opens the file: to close it here would free its locks.
+ */
+export function demandSoundFile(folder: string): void {
   const file = join(folder, 'spool.db');
+  if (isHeadDamaged(file)) throw new Damaged(`the spool is damaged: the first bytes of ${file} are wrong`);
   if (isLogDamaged(file)) throw new Damaged(`the spool is damaged: ${file}-wal, its log, is damaged before its end`);
 }
 
