@@ -65,7 +65,8 @@ test('after trouble the deliveries in flight grow again, 1, 2, 4 …, up to what
   most.forEach((count, already) => {
     assert.ok(count <= already + 1, `${count} in flight after ${already} were accepted`);
   });
-  assert.equal(Math.max(...most), 8);
+  // No call may have begun while so many were accepted: those places are empty.
+  assert.equal(Math.max(...most.filter((count) => count !== undefined)), 8);
 });
 
 test('a syslog receiver that ends each connection after 10 messages is drained in the end', async (context) => {

@@ -33,6 +33,8 @@ export async function startMosaic(options: SimulatedMosaicOptions = {}): Promise
   const server = createServer((request, response) => {
     answer(world, request, response).catch(() => response.destroy());
   });
+  // As a load balancer: it outlasts its clients' patience, so that no call crosses the end of a connection.
+  server.keepAliveTimeout = 65_000;
   const listen = (port: number) =>
     new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve);

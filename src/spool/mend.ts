@@ -7,7 +7,7 @@ export interface MendOptions {
   readonly sinks?: readonly string[];
   readonly cursors?: ReadonlyMap<string, Cursor>;
   readonly end?: number;
-  /** Some cursors could not be read. */
+  /** Something could not be read, so a sink of the config that has no cursor may have lost it. */
   readonly cursorsLost: boolean;
 }
 

@@ -79,7 +79,7 @@ function build(from: string, to: string, options: SalvageOptions, now: Date): Om
     db.exec(STEPS.join(''));
     db.exec('DELETE FROM state; DELETE FROM sqlite_sequence');
     const lost = copy(db, from);
-    const mended = mendTables(db, { ...options, now, cursorsLost: lost.has('sinks') });
+    const mended = mendTables(db, { ...options, now, cursorsLost: lost.size > 0 });
     db.exec('COMMIT; PRAGMA journal_mode = WAL');
     db.close();
     sync(to);
