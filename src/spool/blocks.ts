@@ -74,7 +74,12 @@ interface Log {
  */
 export function isHeadDamaged(file: string): boolean {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
-  const opened = openSync(file, 'r');
+  let opened: number | undefined;
+  try {
+    opened = openSync(file, 'r');
+  } catch {
+    return false;
+  }
   try {
     const head = read(opened, 0, HEAD_BYTES);
     if (!head?.subarray(0, 16).equals(TITLE)) return false;
