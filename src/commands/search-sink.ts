@@ -1,22 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createCensor } from '../censor.ts';
 import type { Config, SinkConfig } from '../config.ts';
-import type { SpoolReader } from '../spool.ts';
 import { Failure, paint, printable } from '../terminal.ts';
-import type { Span } from '../types.ts';
 import { decimal } from '../words.ts';
 import { jsonLine, print, remark } from './print.ts';
 import { newProgress } from './progress.ts';
-import { type Missing, type Verified, verify } from './verify.ts';
+import { type Missing, type Question, type Verified, verify } from './verify.ts';
 
-export interface Search {
-  readonly reader: SpoolReader;
-  readonly config: Config;
-  readonly sink: SinkConfig;
-  readonly key: string;
-  readonly span: Span;
-  /** A daemon may be at work beside it. */
-  readonly beside: boolean;
+export interface Search extends Question {
   readonly json: boolean;
 }
 

@@ -33,13 +33,17 @@ export interface Verified {
   /** Delivered events that cannot be asked for, because their pages are no longer kept. */
   readonly gone: number;
 }
-interface Asking {
+/** What is asked, of which sink, and with which key. */
+export interface Question {
   readonly reader: SpoolReader;
   readonly config: Config;
   readonly sink: SinkConfig;
   readonly key: string;
   readonly span: Span;
+  /** A daemon may be at work beside it. */
   readonly beside: boolean;
+}
+interface Asking extends Question {
   onMissing(missing: Missing): void;
   onPage(): void;
   remark(line: string): void;

@@ -16,7 +16,8 @@ const FRAME_HEADER_BYTES = 24;
 const FRAME_BYTES = FRAME_HEADER_BYTES + BLOCK_BYTES;
 /** The last bit tells in which order the bytes of a word are summed up. */
 const MAGIC = 0x377f0682;
-const HEAD_BYTES = 100;
+/** Behind this many bytes the first block is like any other. */
+export const HEAD_BYTES = 100;
 const TITLE = Buffer.from('SQLite format 3\0');
 /** Formats of a spool that there may ever be. */
 const FORMATS = 100;

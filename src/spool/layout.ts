@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { Blocks } from './blocks.ts';
+import { type Blocks, HEAD_BYTES } from './blocks.ts';
 import { statements } from './database.ts';
 import { cellsOf, childrenOf } from './records.ts';
 import { STEPS } from './schema.ts';
@@ -9,14 +9,12 @@ export type Layout = ReadonlyMap<number, string>;
 
 /** A file of the first format has them too. Where one is not found, its schema cannot be trusted. */
 const ALWAYS = ['pages', 'bodies', 'sinks', 'settled', 'folded', 'dead_letters', 'orders', 'gaps', 'state'];
-/** Behind this many bytes the first block is like any other. */
-const FILE_HEADER_BYTES = 100;
 
 /** Where the tables of this file begin, as its own schema says; undefined where that is damaged. */
 export function ownLayout(blocks: Blocks): Layout | undefined {
   const first = blocks.at(1);
   const found = new Map<number, string>();
-  for (const child of first ? childrenOf(first, FILE_HEADER_BYTES) : []) {
+  for (const child of first ? childrenOf(first, HEAD_BYTES) : []) {
     const bytes = blocks.at(child);
     for (const { values: [type, name, , root] = [] } of bytes ? cellsOf(bytes, tooLong).cells : []) {
       if (type === 'table' && typeof name === 'string' && typeof root === 'number') found.set(root, name);
