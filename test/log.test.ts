@@ -172,6 +172,30 @@ describe('news', () => {
     ]);
   });
 
+  it('of a trouble that lasts is said again for another reason, whatever the numbers in it', async () => {
+    let now = 0;
+    const { log, messages } = logTo({ now: () => new Date(now), summaryMs: 40, waiting: async () => 20 });
+    const down = (reason: string) => log.tell({ what: 'sink_down', sink: 'soc', reason, waitMs: 1 });
+    const fails = (error: string) =>
+      log.tell({ what: 'collect_failed', stream: 'verify/siem', result: 'no_answer', error, waitMs: 1 });
+    down('other side closed');
+    fails('not within 30 s');
+    down('certificate has expired');
+    fails('answered 503');
+    now = 180_000;
+    await until(() => messages().length === 4, 'what has changed');
+    down('other side closed');
+    fails('answered 502');
+    await sleep(120);
+    await log.close();
+    assert.deepEqual(messages().sort(), [
+      'collecting verify/siem fails: not within 30 s; tried again without end',
+      'collecting verify/siem still fails after 3 min 0 s: answered 503',
+      'sink soc is down: other side closed (20 waiting)',
+      'sink soc is still down after 3 min 0 s: certificate has expired (20 waiting)',
+    ]);
+  });
+
   it('of a sink that comes and goes is said once a minute, and once when that is over', async () => {
     let now = 0;
     const { log, messages } = logTo({ now: () => new Date(now), summaryMs: 40, waiting: async () => 2500 });

@@ -31,9 +31,15 @@ export function createTeller(lines: Lines, options: TellerOptions): { readonly t
 
 interface Trouble {
   readonly since: Date;
-  readonly begin: () => void;
-  said: boolean;
+  /** Says it with its latest reason; `lasted` where it was said before, with another. */
+  say: (lasted?: string) => void;
+  reason: string;
+  /** Reasons that were said of it, without their numbers. None yet: it is not said. */
+  readonly said: Set<string>;
 }
+
+/** More reasons than this are not said of one trouble. */
+const SAID_REASONS = 10;
 
 class Teller {
   readonly #lines: Lines;
@@ -146,7 +152,11 @@ class Teller {
   #collectFailed(news: Of<'collect_failed'>): void {
     const what = `collecting ${news.stream} fails: ${news.error}`;
     this.#lines.debug(`${what}; next try in ${span(news.waitMs)}`, fieldsOf(news));
-    this.#begins(`stream ${news.stream}`, () => this.#lines.warn(`${what}; tried again without end`, fieldsOf(news)));
+    const say = (lasted?: string) => {
+      const still = lasted && `collecting ${news.stream} still fails after ${lasted}: ${news.error}`;
+      this.#lines.warn(still ?? `${what}; tried again without end`, fieldsOf(news));
+    };
+    this.#begins(`stream ${news.stream}`, say, news.error);
   }
 
   #collecting(news: Of<'collecting'>): void {
@@ -161,11 +171,12 @@ class Teller {
 
   #sinkDown(news: Of<'sink_down'>): void {
     const { sink, reason } = news;
-    const say = () => {
+    const say = (lasted?: string) => {
       this.#flapping.stays(sink);
-      this.#count(sink, (waiting) => this.#lines.warn(`sink ${sink} is down: ${reason}${waiting}`, fieldsOf(news)));
+      const down = `sink ${sink} is ${lasted ? `still down after ${lasted}` : 'down'}`;
+      this.#count(sink, (waiting) => this.#lines.warn(`${down}: ${reason}${waiting}`, fieldsOf(news)));
     };
-    if (this.#begins(`sink ${sink}`, say) === 'flapping') this.#flapping.down(sink, reason);
+    if (this.#begins(`sink ${sink}`, say, reason) === 'flapping') this.#flapping.down(sink, reason);
   }
 
   #sinkUp(news: Of<'sink_up'>): void {
@@ -189,15 +200,24 @@ class Teller {
     }
   }
 
-  /** Said once. One that ended a moment ago is flapping: it is said when it still lasts at the next summary. */
-  #begins(key: string, begin: () => void): 'said' | 'flapping' | undefined {
-    if (this.#troubles.has(key)) return undefined;
-    const since = this.#now();
+  /** Said once for each reason. One that ended a moment ago is flapping: it is said when it still lasts at the next summary. */
+  #begins(key: string, say: Trouble['say'], reason = ''): 'said' | 'flapping' | undefined {
+    const known = this.#troubles.get(key);
+    if (known) return void Object.assign(known, { say, reason });
+    const trouble = { since: this.#now(), say, reason, said: new Set<string>() };
+    this.#troubles.set(key, trouble);
     const last = this.#ended.get(key)?.getTime() ?? Number.NEGATIVE_INFINITY;
-    const said = since.getTime() - last > this.#summaryMs;
-    this.#troubles.set(key, { since, begin, said });
-    if (said) begin();
-    return said ? 'said' : 'flapping';
+    if (trouble.since.getTime() - last <= this.#summaryMs) return 'flapping';
+    this.#say(trouble);
+    return 'said';
+  }
+
+  #say(trouble: Trouble): void {
+    const first = trouble.said.size === 0;
+    const reason = trouble.reason.replace(/\d+/g, '0');
+    if (trouble.said.has(reason) || trouble.said.size === SAID_REASONS) return;
+    trouble.said.add(reason);
+    trouble.say(first ? undefined : span(this.#now().getTime() - trouble.since.getTime()));
   }
 
   #ends(key: string, end: (lasted: string) => void): void {
@@ -206,7 +226,7 @@ class Teller {
     const now = this.#now();
     this.#troubles.delete(key);
     this.#ended.set(key, now);
-    if (trouble.said) end(span(now.getTime() - trouble.since.getTime()));
+    if (trouble.said.size > 0) end(span(now.getTime() - trouble.since.getTime()));
   }
 
   /** Says a line with how many wait for the sink; such lines keep their order. */
@@ -222,9 +242,8 @@ class Teller {
     this.#burials.sumUp();
     const now = this.#now().getTime();
     for (const trouble of this.#troubles.values()) {
-      if (trouble.said || now - trouble.since.getTime() < this.#summaryMs / 2) continue;
-      trouble.said = true;
-      trouble.begin();
+      const young = now - trouble.since.getTime() < this.#summaryMs / 2;
+      if (trouble.said.size > 0 || !young) this.#say(trouble);
     }
     this.#flapping.sumUp(this.#now());
     for (const [key, at] of this.#ended) if (now - at.getTime() > this.#summaryMs) this.#ended.delete(key);

@@ -219,6 +219,9 @@ test('the forwarder holds everything while certificates are bad, says so, and go
   await daemon.ready();
   mosaic.enqueue('verify/siem', source.take(20));
   await daemon.until('20 events are everywhere', all(20), { state: counts });
+  await daemon.until('each answer has come', async () =>
+    (await daemon.status()).sinks.every((sink) => sink.waiting === 0),
+  );
   show('expired', SINKS);
   mosaic.enqueue('verify/siem', source.take(20));
   await daemon.until('every sink is down and says why', async () => {
