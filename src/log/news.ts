@@ -153,8 +153,9 @@ class Teller {
     const what = `collecting ${news.stream} fails: ${news.error}`;
     this.#lines.debug(`${what}; next try in ${span(news.waitMs)}`, fieldsOf(news));
     const say = (lasted?: string) => {
-      const still = lasted && `collecting ${news.stream} still fails after ${lasted}: ${news.error}`;
-      this.#lines.warn(still ?? `${what}; tried again without end`, fieldsOf(news));
+      const fields = fieldsOf(news);
+      if (lasted) this.#lines.warn(`collecting ${news.stream} still fails after ${lasted}: ${news.error}`, fields);
+      else this.#lines.warn(`${what}; tried again without end`, fields);
     };
     this.#begins(`stream ${news.stream}`, say, news.error);
   }
@@ -173,8 +174,10 @@ class Teller {
     const { sink, reason } = news;
     const say = (lasted?: string) => {
       this.#flapping.stays(sink);
-      const down = `sink ${sink} is ${lasted ? `still down after ${lasted}` : 'down'}`;
-      this.#count(sink, (waiting) => this.#lines.warn(`${down}: ${reason}${waiting}`, fieldsOf(news)));
+      this.#count(sink, (waiting) => {
+        if (lasted) this.#lines.warn(`sink ${sink} is still down after ${lasted}: ${reason}${waiting}`, fieldsOf(news));
+        else this.#lines.warn(`sink ${sink} is down: ${reason}${waiting}`, fieldsOf(news));
+      });
     };
     if (this.#begins(`sink ${sink}`, say, reason) === 'flapping') this.#flapping.down(sink, reason);
   }
