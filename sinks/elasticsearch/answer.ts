@@ -1,8 +1,7 @@
 /** What an answer to `_bulk` says about each event, and about the sink. Pure. */
 import { BatchRefused, type Outcome, retryAfterMs, Unavailable } from '../../src/sink.ts';
+import fields from '../content/fields.json' with { type: 'json' };
 import type { Answer } from './client.ts';
-import ecsFields from './content/ecs-fields.json' with { type: 'json' };
-import vendorFields from './content/vendor-fields.json' with { type: 'json' };
 
 interface Failure {
   readonly type?: unknown;
@@ -125,8 +124,7 @@ function refusedRequest(failure: Failure, said: string): 'other_dialect' {
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
-  ...Object.keys(ecsFields),
-  ...Object.keys(vendorFields),
+  ...Object.keys(fields),
   'data_stream.type',
   'data_stream.dataset',
   'data_stream.namespace',

@@ -1,7 +1,6 @@
 /** The bodies of what `install` puts into Elasticsearch. Pure. */
-import ecsFields from './content/ecs-fields.json' with { type: 'json' };
+import table from '../content/fields.json' with { type: 'json' };
 import pipeline from './content/pipeline.json' with { type: 'json' };
-import vendorFields from './content/vendor-fields.json' with { type: 'json' };
 import { type Dataset, dataStream } from './encode.ts';
 
 /** Raised with every change of the content. An installed copy with a higher one is left alone. */
@@ -47,8 +46,10 @@ export function pipelineContent({ processors }: Abilities): Content | undefined 
 
 export function mappingsContent(dataset: Dataset, { components }: Abilities): Content {
   const ours = `transmit_security.${dataset}.`;
-  const vendor = Object.entries(vendorFields).filter(([name]) => name.startsWith(ours));
-  const fields = [...Object.entries(ecsFields), ...vendor.map(([name, type]) => [name, ofType(type)] as const)];
+  const rows: readonly (readonly [string, FieldRow])[] = Object.entries(table);
+  const fields = rows
+    .filter(([name]) => !name.startsWith('transmit_security.') || name.startsWith(ours))
+    .map(([name, row]) => [name, fieldOf(row)] as const);
   const plain = components !== undefined && !components.has('ecs@mappings');
   const properties = nest(plain ? [...fields, ...DATA_STREAM].map(([name, field]) => [name, coreType(field)]) : fields);
   const body = { template: { mappings: { properties } }, _meta: META };
@@ -86,15 +87,31 @@ function noteOn(what: string, missing: Iterable<string>): { note?: string } {
 interface Field {
   readonly type: string;
   readonly ignore_above?: number;
+  readonly index?: boolean;
+  readonly doc_values?: boolean;
   readonly fields?: Readonly<Record<string, Field>>;
 }
 
-/** Longer strings are kept but not indexed: without a limit, one over 32,766 bytes would have its whole event refused. */
-function ofType(type: string): Field {
-  return type === 'keyword' || type === 'flattened' ? { type, ignore_above: 1024 } : { type };
+/** A row of the field table: `limit` in characters, `text` for a second way to search it, by words. */
+interface FieldRow {
+  readonly type: string;
+  readonly limit?: number;
+  readonly indexed?: boolean;
+  readonly text?: boolean;
 }
 
-const DATA_STREAM = ['type', 'dataset', 'namespace'].map((part) => [`data_stream.${part}`, ofType('keyword')] as const);
+/** Longer strings are kept but not indexed: without a limit, one over 32,766 bytes would have its whole event refused. */
+function fieldOf({ type, limit = 1024, indexed = true, text = false }: FieldRow): Field {
+  return {
+    type,
+    ...(indexed ? (type === 'keyword' || type === 'flattened') && { ignore_above: limit } : UNINDEXED),
+    ...(text && { fields: { text: { type: 'match_only_text' } } }),
+  };
+}
+
+const UNINDEXED = { index: false, doc_values: false };
+const KEYWORD = fieldOf({ type: 'keyword' });
+const DATA_STREAM = ['type', 'dataset', 'namespace'].map((part) => [`data_stream.${part}`, KEYWORD] as const);
 
 /** The nearest type for a server that has only the core of Elasticsearch. */
 function coreType(field: Field): Field {
@@ -102,7 +119,7 @@ function coreType(field: Field): Field {
   if (field.type === 'match_only_text') return { type: 'text' };
   return {
     ...field,
-    ...(field.type === 'wildcard' && ofType('keyword')),
+    ...(field.type === 'wildcard' && KEYWORD),
     ...(fields && { fields: Object.fromEntries(fields) }),
   };
 }

@@ -1,0 +1,13 @@
+/** The codes and keys that several detections share. */
+import type { Field, Filter } from '../detection.ts';
+
+export const code = (...is: string[]): Filter => ({ field: 'event.code', is });
+export const starting = (...starts: string[]): Filter => ({ field: 'event.code', starts });
+
+export const SESSION: Field = 'transmit_security.idv.session_id';
+export const REJECTED: Filter = code('verification_status_updated.rejected');
+export const SUCCESS: Filter = code('verification_status_updated.success');
+export const DENIED: Filter = code('deny_by_restriction_criterion');
+export const STARTED: Filter = code('session_created', 'session_started');
+/** The hand-off to a phone: another address and another browser are then as they should be. */
+export const HANDED_OFF: Filter = code('page_loaded.qr');

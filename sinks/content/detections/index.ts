@@ -1,0 +1,10 @@
+import type { Detection } from '../detection.ts';
+import { CLIENTS } from './clients.ts';
+import { RESULTS } from './results.ts';
+import { SESSIONS } from './sessions.ts';
+import { SINGLE } from './single.ts';
+
+/** All of them, by number. */
+export const DETECTIONS: readonly Detection[] = [...RESULTS, ...SESSIONS, ...CLIENTS, ...SINGLE].sort(
+  (a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)),
+);
