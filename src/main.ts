@@ -4,7 +4,7 @@ import { checkCommand } from './commands/check.ts';
 import { connect } from './commands/connect.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
-import { installCommand } from './commands/install.ts';
+import { installCommand, uninstallCommand } from './commands/install.ts';
 import { mapCommand } from './commands/map.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
@@ -28,6 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     checkCommand(connect),
     setupCommand(),
     installCommand(),
+    uninstallCommand(),
     mapCommand(),
     statusCommand(),
     deadLettersCommand(),

@@ -37,12 +37,15 @@ export interface AdminContext extends SinkContext {
   readonly adminKey?: string | undefined;
   /** Say what would be sent, send nothing. */
   readonly dryRun: boolean;
+  /** Where the SIEM is managed, where that is another address than the one that takes events: Kibana, splunkd. */
+  readonly kibana?: string | undefined;
+  readonly management?: string | undefined;
 }
 export interface InstallStep {
   /** As in `PUT /_index_template/NAME`. */
   readonly request: string;
   readonly body?: unknown;
-  readonly result: 'created' | 'updated' | 'unchanged' | 'dry-run';
+  readonly result: 'created' | 'updated' | 'unchanged' | 'removed' | 'dry-run';
   /** What is worth saying beside the result: what this server lacks, what was left alone. */
   readonly note?: string;
 }
@@ -76,6 +79,8 @@ export interface SinkDefinition<Options> {
   open(options: Options, context: SinkContext, signal: AbortSignal): Promise<Sink>;
   probe?(options: Options, context: SinkContext, signal: AbortSignal): Promise<ProbeReport>;
   install?(options: Options, admin: AdminContext, signal: AbortSignal): AsyncIterable<InstallStep>;
+  /** Takes away what `install` put there and nothing else: events and what the user added stay. */
+  uninstall?(options: Options, admin: AdminContext, signal: AbortSignal): AsyncIterable<InstallStep>;
   /**
    * For `audit --verify`, where the SIEM can be asked: the ids of the events that it holds of those in question. Throws where it
    * cannot say for sure: an id that is left out counts as an event that is missing.

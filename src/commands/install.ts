@@ -15,11 +15,29 @@ interface Options {
   readonly dryRun?: boolean;
   readonly adminKeyFile?: string;
   readonly json?: boolean;
+  readonly kibana?: string;
+  readonly management?: string;
 }
 
+type Verb = 'install' | 'uninstall';
+
 export function installCommand(): Command {
-  return new Command('install')
-    .description('puts our templates and pipelines into the SIEM behind a sink; sinks work without them')
+  return command(
+    'install',
+    'puts our templates, dashboards and detections into the SIEM behind a sink; sinks work without',
+  );
+}
+
+export function uninstallCommand(): Command {
+  return command(
+    'uninstall',
+    'takes out of the SIEM what install has put there; the events stay, and what users added',
+  );
+}
+
+function command(verb: Verb, description: string): Command {
+  return new Command(verb)
+    .description(description)
     .argument('<sink>', 'a name in the config; without a config and with --dry-run a type')
     .addOption(configOption())
     .option('--dry-run', 'print the requests, send none that writes')
@@ -27,28 +45,42 @@ export function installCommand(): Command {
       '--admin-key-file <file>',
       'holds the administrative key; else MOSAIC_SIEM_ADMIN_KEY; never from the config',
     )
+    .option('--kibana <url>', 'of Kibana, for dashboards and rules; without it Elasticsearch alone is served')
+    .option('--management <url>', "of Splunk's management port; default: the host of the sink, port 8089")
     .option('--json', 'one object a line')
     .addHelpText(
       'after',
-      '\nExample:\n  mosaic-siem install elastic --config forwarder.yaml --admin-key-file ./admin.key',
+      `\nExample:\n  mosaic-siem ${verb} elastic --config forwarder.yaml --admin-key-file ./admin.key --kibana https://kibana.example.com`,
     )
-    .action(async (name: string, options: Options) => {
-      const { install, context, sinkOptions, secrets } =
-        (await withoutConfig(name, options)) ?? (await configured(name, options));
-      const admin: AdminContext = {
-        ...context,
-        adminKey: adminKey(options.adminKeyFile),
-        dryRun: options.dryRun ?? false,
-      };
-      try {
-        for await (const step of install(sinkOptions, admin, new AbortController().signal))
-          show(step, options.json ?? false);
-      } catch (error) {
-        // A server may repeat what it was sent.
-        const censor = createCensor(() => [...secrets(), ...keyForms(admin.adminKey)]);
-        throw new Failure(censor((error as Error).message), 1, error);
-      }
-    });
+    .action((name: string, options: Options) => act(verb, name, options));
+}
+
+async function act(verb: Verb, name: string, options: Options): Promise<void> {
+  const { steps, context, sinkOptions, secrets } =
+    (await withoutConfig(verb, name, options)) ?? (await configured(verb, name, options));
+  const admin: AdminContext = {
+    ...context,
+    adminKey: adminKey(options.adminKeyFile),
+    dryRun: options.dryRun ?? false,
+    kibana: options.kibana && readUrl('--kibana', options.kibana),
+    management: options.management && readUrl('--management', options.management),
+  };
+  try {
+    for await (const step of steps(sinkOptions, admin, new AbortController().signal)) show(step, options.json ?? false);
+  } catch (error) {
+    // A server may repeat what it was sent.
+    const censor = createCensor(() => [...secrets(), ...keyForms(admin.adminKey)]);
+    throw new Failure(censor((error as Error).message), 1, error);
+  }
+}
+
+function readUrl(option: string, text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new Failure(`${option} ${printable(text)} is no address: it begins with https:// or http://`, 2);
+  if (url.protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
+    throw new Failure(`${option} ${printable(text)} would carry the administrative key in the clear: use https://`, 2);
+  return text.replace(/\/+$/, '');
 }
 
 /** As it is, and as a header carries it. */
@@ -57,30 +89,30 @@ function keyForms(key = ''): string[] {
 }
 
 interface Target {
-  readonly install: Install;
+  readonly steps: Steps;
   readonly context: SinkContext;
   readonly sinkOptions: unknown;
   /** Of the config. */
   readonly secrets: () => readonly string[];
 }
-type Install = NonNullable<SinkDefinition<unknown>['install']>;
+type Steps = NonNullable<SinkDefinition<unknown>[Verb]>;
 
-async function configured(name: string, options: Options): Promise<Target> {
+async function configured(verb: Verb, name: string, options: Options): Promise<Target> {
   const config = await loadConfig(options.config, sinks);
   const sink = chosen(config, name);
   const log = { info: remark, warn: remark, error: remark };
   const context = sinkContext(sink, { version: readVersion(), log });
-  const install = installOf(sink.definition, `sink ${printable(name)}`);
-  return { install, context, sinkOptions: sink.options(), secrets: () => config.secrets() };
+  const steps = stepsOf(verb, sink.definition, `sink ${printable(name)}`);
+  return { steps, context, sinkOptions: sink.options(), secrets: () => config.secrets() };
 }
 
 /** What a type would have put in place. Its options stand in for those of a config, and nothing is called. */
-async function withoutConfig(name: string, { config, dryRun }: Options): Promise<Target | undefined> {
+async function withoutConfig(verb: Verb, name: string, { config, dryRun }: Options): Promise<Target | undefined> {
   const definition = sinks.find(({ type }) => type === name);
   if (config !== undefined || !definition || isThereConfig()) return undefined;
-  const install = installOf(definition, `type ${name}`);
+  const steps = stepsOf(verb, definition, `type ${name}`);
   if (!dryRun)
-    throw new Failure(`where to install is said by a sink of type ${name} in a config; --dry-run needs none`, 2);
+    throw new Failure(`where to ${verb} is said by a sink of type ${name} in a config; --dry-run needs none`, 2);
   const context = {
     name,
     timeoutMs: 30_000,
@@ -89,13 +121,15 @@ async function withoutConfig(name: string, { config, dryRun }: Options): Promise
     log: (_: string, message: string) => remark(message),
   };
   const sinkOptions = definition.options.parse({ url: `https://${name}.invalid` });
-  return { install, context, sinkOptions, secrets: () => [] };
+  return { steps, context, sinkOptions, secrets: () => [] };
 }
 
-function installOf({ type, install }: SinkDefinition<unknown>, what: string): Install {
-  if (install) return install;
-  const able = sinks.filter((definition) => definition.install).map((definition) => definition.type);
-  throw new Failure(`${what} is of a kind (${type}) that has nothing to install; ${able.join(', ')} has`, 2);
+function stepsOf(verb: Verb, definition: SinkDefinition<unknown>, what: string): Steps {
+  const { type } = definition;
+  const steps = definition[verb];
+  if (steps) return steps;
+  const able = sinks.filter((each) => each[verb]).map((each) => each.type);
+  throw new Failure(`${what} is of a kind (${type}) that has nothing to ${verb}; ${able.join(', ')} has`, 2);
 }
 
 function chosen(config: Config, name: string): SinkConfig {

@@ -30,7 +30,8 @@ export const OPERATIONS: readonly Panel[] = [
   {
     id: 'feed',
     title: 'The feed',
-    tells: 'Events over time, by data set. A hole in it is time without activities, or time that is missing: compare it with the possible gaps of `mosaic-siem status`.',
+    tells:
+      'Events over time, by data set. A hole in it is time without activities, or time that is missing: compare it with the possible gaps of `mosaic-siem status`.',
     kind: 'line',
     measure: 'events',
     by: 'time',
@@ -40,7 +41,8 @@ export const OPERATIONS: readonly Panel[] = [
   {
     id: 'not_mapped',
     title: 'Not mapped',
-    tells: 'Activities that could not be read, or have a name that the forwarder does not know. They are here, but no rule sees them.',
+    tells:
+      'Activities that could not be read, or have a name that the forwarder does not know. They are here, but no rule sees them.',
     kind: 'line',
     measure: 'events',
     by: 'time',
@@ -94,4 +96,3 @@ export const OPERATIONS: readonly Panel[] = [
     width: 24,
   },
 ];
-

@@ -1,5 +1,5 @@
 import type { Filter, Panel, Step } from '../detection.ts';
-import { code, DENIED, REJECTED, starting, SUCCESS } from '../detections/codes.ts';
+import { code, DENIED, REJECTED, SUCCESS, starting } from '../detections/codes.ts';
 
 const DECIDED: Filter = { any: [SUCCESS, REJECTED] };
 const APPLICATION = 'transmit_security.idv.app_id';
@@ -9,7 +9,10 @@ const FUNNEL: readonly Step[] = [
   { name: 'created', filter: code('session_created') },
   { name: 'started', filter: code('session_started') },
   { name: 'consent given', filter: code('consent_approved') },
-  { name: 'document captured', filter: { all: [starting('image_uploaded_info.'), imageOf('front', 'document_front')] } },
+  {
+    name: 'document captured',
+    filter: { all: [starting('image_uploaded_info.'), imageOf('front', 'document_front')] },
+  },
   { name: 'selfie captured', filter: { all: [starting('image_uploaded_info.'), imageOf('selfie')] } },
   { name: 'submitted', filter: code('verification_status_updated.pending') },
   { name: 'decided', filter: { any: [SUCCESS, REJECTED, code('verification_status_updated.error')] } },
@@ -24,7 +27,10 @@ const RESULTS: readonly Step[] = [
   { name: 'Success', filter: SUCCESS },
   { name: 'Rejected', filter: REJECTED },
   { name: 'denied', filter: DENIED },
-  { name: 'Resubmit or Uncertain', filter: code('verification_status_updated.resubmit', 'verification_status_updated.uncertain') },
+  {
+    name: 'Resubmit or Uncertain',
+    filter: code('verification_status_updated.resubmit', 'verification_status_updated.uncertain'),
+  },
   { name: 'Error', filter: code('verification_status_updated.error') },
 ];
 
@@ -87,7 +93,8 @@ export const OVERVIEW: readonly Panel[] = [
   {
     id: 'funnel',
     title: 'From session to result',
-    tells: 'Sessions that came to each step. Where a bar is much shorter than the one above it, applicants give up or fail.',
+    tells:
+      'Sessions that came to each step. Where a bar is much shorter than the one above it, applicants give up or fail.',
     kind: 'bars',
     measure: 'sessions',
     by: FUNNEL,
@@ -158,7 +165,8 @@ export const OVERVIEW: readonly Panel[] = [
   {
     id: 'image_quality',
     title: 'Image quality',
-    tells: 'Quality checks that failed, by what they said: glare and blur are the applicant’s, many at once are a release’s.',
+    tells:
+      'Quality checks that failed, by what they said: glare and blur are the applicant’s, many at once are a release’s.',
     kind: 'bars',
     filter: code('check_image_quality.failure', 'check_image_quality.unknown'),
     measure: 'events',
@@ -239,4 +247,3 @@ export const OVERVIEW: readonly Panel[] = [
     width: 12,
   },
 ];
-

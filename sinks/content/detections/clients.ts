@@ -12,7 +12,8 @@ export const CLIENTS: readonly Detection[] = [
       {
         part: 'one_sign',
         uuid: 'd63e5708-c6ba-4e62-a669-80f25e7b48e0',
-        finds: 'A session shows one of the signs: a browser, a system or a model that contradicts the user agent; a platform that is no SDK; no SDK version; the user agent of a program, a headless browser or an emulation',
+        finds:
+          'A session shows one of the signs: a browser, a system or a model that contradicts the user agent; a platform that is no SDK; no SDK version; the user agent of a program, a headless browser or an emulation',
         severity: 'low',
         logic: { kind: 'signs', signs: signs(), by: [SESSION], window: '24h', atLeast: 1 },
       },
@@ -60,7 +61,10 @@ export const CLIENTS: readonly Detection[] = [
     ],
     related: [{ framework: 'MITRE F3', id: 'F1002', name: 'API Abuse' }],
     wrongWhen: ['An application got a new host: add it.'],
-    next: ['Who changed the callback of the application, and when?', 'Which sessions went there, and what did they carry?'],
+    next: [
+      'Who changed the callback of the application, and when?',
+      'Which sessions went there, and what did they carry?',
+    ],
   },
   {
     id: 'D13',
@@ -98,8 +102,14 @@ export const CLIENTS: readonly Detection[] = [
       },
     ],
     related: [{ framework: 'MITRE F3', id: 'F1002', name: 'API Abuse' }],
-    wrongWhen: ['A clock that jumps; activities with the time of a batch instead of their own.', 'A face authentication, which is quick.'],
-    next: ['Is it one session, or one device or address with many (D2, D3)?', 'What does the client say of itself (D6)?'],
+    wrongWhen: [
+      'A clock that jumps; activities with the time of a batch instead of their own.',
+      'A face authentication, which is quick.',
+    ],
+    next: [
+      'Is it one session, or one device or address with many (D2, D3)?',
+      'What does the client say of itself (D6)?',
+    ],
   },
   {
     id: 'D14',
@@ -110,16 +120,14 @@ export const CLIENTS: readonly Detection[] = [
       {
         part: '',
         uuid: 'e4fed092-3250-4256-b82d-8b386440a241',
-        finds: 'The share of front-end errors and failed uploads in an hour is more than three times that of the seven days before, over at least 50 errors and uploads',
+        finds:
+          'The share of front-end errors and failed uploads in an hour is more than three times that of the seven days before, over at least 50 errors and uploads',
         severity: 'medium',
         logic: {
           kind: 'rate',
           part: code('error', 'image_uploaded_info.failure'),
           of: {
-            any: [
-              code('error'),
-              starting('image_uploaded_info.'),
-            ],
+            any: [code('error'), starting('image_uploaded_info.')],
           },
           by: ['transmit_security.idv.app_id'],
           window: '1h',
@@ -131,7 +139,10 @@ export const CLIENTS: readonly Detection[] = [
     ],
     related: [],
     wrongWhen: ['The baseline is nearly zero: a few errors are then many times as many.'],
-    next: ['Which error, which platform, which version of the SDK?', 'Was there a release, or does Mosaic report trouble?'],
+    next: [
+      'Which error, which platform, which version of the SDK?',
+      'Was there a release, or does Mosaic report trouble?',
+    ],
   },
 ];
 

@@ -12,7 +12,8 @@ export const RESULTS: readonly Detection[] = [
       {
         part: '',
         uuid: '8f272ec8-29c6-4b0b-9468-6b444a0efa80',
-        finds: 'Five or more sessions from one source address are rejected, or denied by restriction criteria, within an hour',
+        finds:
+          'Five or more sessions from one source address are rejected, or denied by restriction criteria, within an hour',
         severity: 'high',
         logic: {
           kind: 'group',
@@ -101,7 +102,8 @@ export const RESULTS: readonly Detection[] = [
       {
         part: 'elsewhere',
         uuid: '828c09a7-7655-4a64-966d-bdb0848b0c30',
-        finds: 'A denial by restriction criteria and then Success in the same session from another country, within a day',
+        finds:
+          'A denial by restriction criteria and then Success in the same session from another country, within a day',
         severity: 'high',
         logic: {
           kind: 'sequence',
@@ -179,7 +181,8 @@ export const RESULTS: readonly Detection[] = [
       {
         part: '',
         uuid: '46200abc-2a23-46b4-bbba-d045b190acb7',
-        finds: 'The share of rejected sessions of one application in a day is more than three standard errors above that of the seven days before, over at least 30 decided sessions',
+        finds:
+          'The share of rejected sessions of one application in a day is more than three standard errors above that of the seven days before, over at least 30 decided sessions',
         severity: 'medium',
         logic: {
           kind: 'rate',

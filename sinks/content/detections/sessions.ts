@@ -72,7 +72,8 @@ export const SESSIONS: readonly Detection[] = [
       {
         part: '',
         uuid: 'e7ae8181-da35-4d37-b202-03d079825035',
-        finds: 'Events of one session come from two or more countries within an hour, and it was not handed to a phone by QR code',
+        finds:
+          'Events of one session come from two or more countries within an hour, and it was not handed to a phone by QR code',
         severity: 'medium',
         logic: {
           kind: 'group',
@@ -104,7 +105,8 @@ export const SESSIONS: readonly Detection[] = [
       {
         part: '',
         uuid: '56e6ff54-7d3f-4073-997c-fbc730b7bfd9',
-        finds: 'Events of one session carry two or more user agents within a day, and it was not handed to a phone by QR code',
+        finds:
+          'Events of one session carry two or more user agents within a day, and it was not handed to a phone by QR code',
         severity: 'medium',
         logic: {
           kind: 'group',
@@ -143,10 +145,7 @@ export const SESSIONS: readonly Detection[] = [
           window: '24h',
           atLeast: 1,
           unless: {
-            any: [
-              code('session_started'),
-              starting('image_uploaded_info.'),
-            ],
+            any: [code('session_started'), starting('image_uploaded_info.')],
           },
         },
       },
@@ -168,7 +167,8 @@ export const SESSIONS: readonly Detection[] = [
       {
         part: 'burst',
         uuid: '2e887241-004a-4426-8d32-c2d15210982b',
-        finds: '20 or more sessions of one application are deleted within ten minutes, outside the hour of the nightly retention (02:00 to 03:00 UTC)',
+        finds:
+          '20 or more sessions of one application are deleted within ten minutes, outside the hour of the nightly retention (02:00 to 03:00 UTC)',
         severity: 'medium',
         logic: {
           kind: 'group',
