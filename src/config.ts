@@ -17,6 +17,7 @@ import { droppableFields, isDroppable, isNeeded } from './normalize/drop.ts';
 import type { EventOptions } from './normalize/event-options.ts';
 import { Failure } from './terminal.ts';
 
+export { urlMistake } from './config/ends.ts';
 export { reasonOf } from './config/interpolate.ts';
 export { ConfigMistakes } from './config/mistakes.ts';
 export type { SinkConfig } from './config/sinks.ts';

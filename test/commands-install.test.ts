@@ -48,6 +48,18 @@ describe('install', () => {
       assert.ok(result === 'dry-run' && /^PUT \/_/.test(String(request)) && typeof body === 'object');
   });
 
+  it('sends the administrative key to no address in the clear', async () => {
+    for (const [url, said] of [
+      ['kibana.example.com', 'must begin with https://'],
+      ['http://kibana.example.com:5601', 'http:// sends everything unencrypted: use https://'],
+      ['https://u:p@kibana.example.com', 'must not hold a user name or password: these have keys of their own'],
+    ] as const) {
+      const { status, stderr } = await run('elasticsearch', '--dry-run', '--kibana', url);
+      assert.deepEqual([status, stderr.includes(said)], [2, true], stderr);
+    }
+    assert.equal((await run('elasticsearch', '--dry-run', '--kibana', 'http://127.0.0.1:5601')).status, 0);
+  });
+
   it('says what it needs', async () => {
     const without = await run('elasticsearch');
     assert.deepEqual([without.status, without.stdout], [2, '']);

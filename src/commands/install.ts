@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { createCensor } from '../censor.ts';
-import { type Config, isThereConfig, loadConfig, type SinkConfig } from '../config.ts';
+import { type Config, isThereConfig, loadConfig, type SinkConfig, urlMistake } from '../config.ts';
 import { sinkContext } from '../loops.ts';
 import type { AdminContext, InstallStep, SinkContext, SinkDefinition } from '../sink.ts';
 import { Failure, paint, printable } from '../terminal.ts';
@@ -75,11 +75,8 @@ async function act(verb: Verb, name: string, options: Options): Promise<void> {
 }
 
 function readUrl(option: string, text: string): string {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol))
-    throw new Failure(`${option} ${printable(text)} is no address: it begins with https:// or http://`, 2);
-  if (url.protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
-    throw new Failure(`${option} ${printable(text)} would carry the administrative key in the clear: use https://`, 2);
+  const mistake = /^https?:\/\//i.test(text) ? urlMistake(text, false) : 'must begin with https://';
+  if (mistake) throw new Failure(`${option} ${printable(text)}: ${mistake.replace(/, or add insecure.*/, '')}`, 2);
   return text.replace(/\/+$/, '');
 }
 

@@ -34,7 +34,8 @@ function schemeMistake(tree: ConfigTree, path: Path, value: string): string | un
   return `must begin with https://${harmless ? ` (did you mean ${suggestion}?)` : ''}`;
 }
 
-function urlMistake(value: string, insecure: boolean): string | undefined {
+/** What is wrong with an address for http or https. */
+export function urlMistake(value: string, insecure: boolean): string | undefined {
   if (!URL.canParse(value)) return 'is not a URL, expected https://HOST, https://HOST:PORT or more';
   const { protocol, hostname, username, password } = new URL(value);
   if (username || password) return 'must not hold a user name or password: these have keys of their own';
