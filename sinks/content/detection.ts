@@ -38,6 +38,11 @@ export interface Group {
   readonly distinct?: Field;
   /** A key with such an event in the window is left out. */
   readonly unless?: Filter;
+  /**
+   * The newest counted event of a key lies in this last part of the window. Without it a rule with `unless` would fire as soon as the
+   * window has moved over what should have kept it silent.
+   */
+  readonly recent?: Span;
   /** Hours of the day, UTC, whose events do not count: from the first up to, but without, the second. */
   readonly quiet?: readonly [from: number, to: number];
 }

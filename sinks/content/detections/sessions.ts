@@ -136,7 +136,7 @@ export const SESSIONS: readonly Detection[] = [
       {
         part: '',
         uuid: '7411f7cc-76c9-4544-bf8f-8f30df71c554',
-        finds: 'A session has the result Success, and within a day no start and no upload',
+        finds: 'A session had the result Success within the last hour, and within a day no start and no upload',
         severity: 'medium',
         logic: {
           kind: 'group',
@@ -144,6 +144,7 @@ export const SESSIONS: readonly Detection[] = [
           by: [SESSION],
           window: '24h',
           atLeast: 1,
+          recent: '1h',
           unless: {
             any: [code('session_started'), starting('image_uploaded_info.')],
           },
