@@ -55,6 +55,7 @@ function whyNot(logic: Logic): string | undefined {
       return undefined;
     case 'group':
       if (logic.unless) return 'Sigma cannot leave out a key for which there is another event';
+      if (logic.recent) return 'Sigma cannot ask how old the newest event is';
       return logic.quiet && 'the released converters know no hours of the day';
     case 'signs':
       return logic.atLeast > 1 ? 'Sigma cannot count how many of several signs there are' : undefined;
