@@ -10,6 +10,7 @@ import {
   type SinkContext,
   type SinkDefinition,
 } from '../../src/sink.ts';
+import { install, uninstall } from './app/install.ts';
 import { encodeBatch, envelopeEncoder } from './encode.ts';
 import { Endpoint, type Packed } from './endpoint.ts';
 import { exchanger } from './exchange.ts';
@@ -27,6 +28,8 @@ const splunkHec: SinkDefinition<Options> = {
   defaults: { concurrency: 8, maxEvents: 500, maxBytes: 500_000 },
   open: async (options, context) => openSink(options, context, httpClient(context)),
   probe,
+  install,
+  uninstall,
   encode: { hec: (event) => envelopeEncoder({ host: hostname() })(event) },
 };
 export default splunkHec;
