@@ -6,7 +6,7 @@ import { type HttpClient, type HttpResponse, httpClient, type SinkContext, Unava
 import type { Credentials } from './options.ts';
 
 export interface Question {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -87,7 +87,7 @@ function bodyOf(body: unknown, packed: Buffer | undefined): { body?: Record<stri
 interface PoolRequest {
   readonly origin: URL;
   readonly path: string;
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
   readonly signal: AbortSignal;

@@ -3,7 +3,7 @@ import { readAnswer } from './answer.ts';
 import { connect, type ElasticsearchClient, type Question } from './client.ts';
 import { encodeBulk } from './encode.ts';
 import { held } from './held.ts';
-import { install } from './install.ts';
+import { install, uninstall } from './install.ts';
 import { addresses, credentials, type Options, options } from './options.ts';
 import { probe } from './probe.ts';
 
@@ -19,6 +19,7 @@ const elasticsearch: SinkDefinition<Options> = {
   },
   probe,
   install,
+  uninstall,
   held,
 };
 export default elasticsearch;

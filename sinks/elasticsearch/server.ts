@@ -49,6 +49,12 @@ export async function askComponents(
   return new Set(found.map(({ name }) => name));
 }
 
+/** Whether there is index lifecycle management: a server without it knows not even the address. */
+export async function askPolicies(client: ElasticsearchClient, policy: string, signal: AbortSignal): Promise<boolean> {
+  const { status } = await client.ask({ method: 'GET', path: policy }, signal);
+  return status !== 400 && status !== 405 && status !== 410;
+}
+
 /** The body of a 200, as an object. */
 function bodyOf<Body>(answer: Answer): Body | undefined {
   return answer.status === 200 && typeof answer.body === 'object' && answer.body !== null

@@ -4,7 +4,7 @@ import pipeline from './content/pipeline.json' with { type: 'json' };
 import { type Dataset, dataStream } from './encode.ts';
 
 /** Raised with every change of the content. An installed copy with a higher one is left alone. */
-export const CONTENT_VERSION = 1;
+export const CONTENT_VERSION = 2;
 export const MANAGED_BY = 'mosaic-siem-forwarder';
 const META = { managed_by: MANAGED_BY, version: CONTENT_VERSION };
 
@@ -12,6 +12,8 @@ export const templateName = (dataset: Dataset) => `transmit_security.${dataset}`
 export const pipelineName = (dataset: Dataset) => `transmit_security.${dataset}-pipeline`;
 export const mappingsName = (dataset: Dataset) => `transmit_security.${dataset}-mappings`;
 const customName = (dataset: Dataset) => `transmit_security.${dataset}-custom`;
+/** Of the policy, and of the component that names it. */
+export const LIFECYCLE = 'transmit_security-lifecycle';
 
 /** The parts of Elasticsearch's own logs template. Order decides: ours stands before the dynamic rules of ecs@mappings. */
 const BEFORE = ['logs@mappings', 'logs@settings'];
@@ -23,6 +25,10 @@ export interface Abilities {
   readonly components: ReadonlySet<string> | undefined;
   readonly processors: ReadonlySet<string> | undefined;
   readonly failureStore: boolean;
+  /** Index lifecycle management, which serverless has not. */
+  readonly policies: boolean;
+  /** The lifecycle of data streams, which older servers have not. */
+  readonly dataStreamLifecycle: boolean;
 }
 
 export interface Content {
@@ -52,22 +58,47 @@ export function mappingsContent(dataset: Dataset, { components }: Abilities): Co
     .map(([name, row]) => [name, fieldOf(row)] as const);
   const plain = components !== undefined && !components.has('ecs@mappings');
   const properties = nest(plain ? [...fields, ...DATA_STREAM].map(([name, field]) => [name, coreType(field)]) : fields);
-  const body = { template: { mappings: { properties } }, _meta: META };
+  // Each index carries it, so that it shows which of them was made by an older release.
+  const body = { template: { mappings: { _meta: META, properties } }, _meta: META };
   return {
     body,
     ...(plain && { note: 'with keyword and text for wildcard and match_only_text, which came with ecs@mappings' }),
   };
 }
 
+/** New indices by size and age, as Elasticsearch does it for logs. Nothing is ever deleted: that is for the user to decide. */
+export function policyContent({ policies }: Abilities): Content | undefined {
+  const rollover = { max_primary_shard_size: '50gb', max_age: '30d' };
+  const phases = { hot: { min_age: '0ms', actions: { rollover } } };
+  return policies ? { body: { policy: { phases, _meta: META } } } : undefined;
+}
+
+/** A component of its own, named before the user's: what an index template says itself, no component could change. */
+export function lifecycleContent({ policies, dataStreamLifecycle }: Abilities): Content | undefined {
+  if (!policies && !dataStreamLifecycle) return undefined;
+  const template = {
+    ...(policies && { settings: { index: { lifecycle: { name: LIFECYCLE } } } }),
+    ...(dataStreamLifecycle && { lifecycle: { enabled: true } }),
+  };
+  return { body: { template, _meta: META } };
+}
+
 export function templateContent(dataset: Dataset, abilities: Abilities): Content {
   const has = (name: string) => abilities.components?.has(name) ?? true;
   const missing = ELASTIC_COMPONENTS.filter((name) => !has(name));
+  const lifecycle = lifecycleContent(abilities);
   const named = pipelineContent(abilities) && { settings: { index: { default_pipeline: pipelineName(dataset) } } };
   const body = {
     index_patterns: [dataStream(dataset, '*')],
     priority: 500,
     data_stream: {},
-    composed_of: [...BEFORE.filter(has), mappingsName(dataset), ...BEHIND.filter(has), customName(dataset)],
+    composed_of: [
+      ...BEFORE.filter(has),
+      mappingsName(dataset),
+      ...BEHIND.filter(has),
+      ...(lifecycle ? [LIFECYCLE] : []),
+      customName(dataset),
+    ],
     ignore_missing_component_templates: [customName(dataset)],
     template: {
       ...named,
@@ -75,7 +106,12 @@ export function templateContent(dataset: Dataset, abilities: Abilities): Content
     },
     _meta: META,
   };
-  const left = [...missing, ...(named ? [] : ['a pipeline']), ...(abilities.failureStore ? [] : ['the failure store'])];
+  const left = [
+    ...missing,
+    ...(named ? [] : ['a pipeline']),
+    ...(lifecycle ? [] : ['a lifecycle']),
+    ...(abilities.failureStore ? [] : ['the failure store']),
+  ];
   return { body, ...noteOn('parts', left) };
 }
 

@@ -11,6 +11,7 @@ import { bulk, type Document } from './elasticsearch-bulk.ts';
 import { catalogue } from './elasticsearch-catalogue.ts';
 import { problem } from './elasticsearch-problem.ts';
 import { search } from './elasticsearch-search.ts';
+import type { DataStream } from './elasticsearch-streams.ts';
 
 /** Each may be changed while the server runs, and acts from the next request on. */
 interface ElasticsearchDials {
@@ -46,6 +47,8 @@ interface ElasticsearchDials {
   shardFails: boolean;
   /** Bulk answers wait this long. */
   delayMs: number;
+  /** As serverless: there is no index lifecycle management. */
+  noPolicies: boolean;
   /** An 8.x refuses `compatible-with=9`; before 8.18 it refuses `include_source_on_error` too. */
   version: string;
 }
@@ -72,6 +75,8 @@ export interface SimulatedElasticsearch {
   readonly bulkRequests: number;
   /** Templates and pipelines by path, as they were put. */
   readonly installed: ReadonlyMap<string, unknown>;
+  /** By name. Events make none: a test puts those here that it needs. */
+  readonly streams: Map<string, DataStream>;
   /** Method and path of every request, in order. */
   readonly requests: readonly string[];
   close(): Promise<void>;
@@ -94,6 +99,7 @@ const DIALS: ElasticsearchDials = {
   denied: [],
   shardFails: false,
   delayMs: 0,
+  noPolicies: false,
   version: '9.5.3',
 };
 
@@ -104,6 +110,7 @@ export interface Holdings {
   readonly stored: Map<string, Document>;
   readonly failures: Map<string, Document>;
   readonly installed: Map<string, unknown>;
+  readonly streams: Map<string, DataStream>;
   duplicates: number;
   bulkRequests: number;
 }
@@ -130,6 +137,7 @@ export async function startElasticsearch(options: ElasticsearchOptions = {}): Pr
     stored: new Map(),
     failures: new Map(),
     installed: new Map(),
+    streams: new Map(),
     duplicates: 0,
     bulkRequests: 0,
   };
@@ -147,6 +155,7 @@ export async function startElasticsearch(options: ElasticsearchOptions = {}): Pr
     stored: held.stored,
     failures: held.failures,
     installed: held.installed,
+    streams: held.streams,
     requests,
     get duplicates() {
       return held.duplicates;

@@ -6,13 +6,26 @@ import { type TestContext, test } from 'node:test';
 import { EcsFlat } from '@elastic/ecs';
 import FIELDS from '../../sinks/content/fields.json' with { type: 'json' };
 import elasticsearch from '../../sinks/elasticsearch/index.ts';
-import { mappingsContent, pipelineContent, templateContent } from '../../sinks/elasticsearch/templates.ts';
+import {
+  CONTENT_VERSION,
+  mappingsContent,
+  pipelineContent,
+  templateContent,
+} from '../../sinks/elasticsearch/templates.ts';
 import { type ElasticsearchOptions, startElasticsearch } from '../../src/simulator/elasticsearch.ts';
 import type { AdminContext, InstallStep } from '../../src/sink.ts';
 import { API_KEY, CONTEXT, never } from './elasticsearch-fixture.ts';
 
 type Json = Record<string, unknown>;
-const ALL = { components: undefined, processors: undefined, failureStore: true };
+const ALL = {
+  components: undefined,
+  processors: undefined,
+  failureStore: true,
+  policies: true,
+  dataStreamLifecycle: true,
+};
+/** A policy and the component that names it, and three for each kind of stream. */
+const STEPS = 2 + 4 * 3;
 
 async function start(test: TestContext, options: ElasticsearchOptions = {}) {
   const server = await startElasticsearch(options);
@@ -70,17 +83,19 @@ test('every vendor field of a kind is in the component template of that kind, an
   }
 });
 
-test('install puts a pipeline, a component and a template for each kind of stream; a second time changes nothing', async (t) => {
+test('install puts a lifecycle, and a pipeline, a component and a template for each kind of stream; a second time changes nothing', async (t) => {
   const server = await start(t);
   const first = await install(server.url);
-  assert.deepEqual(first.map(({ request }) => request).slice(0, 3), [
+  assert.deepEqual(first.map(({ request }) => request).slice(0, 5), [
+    'PUT /_ilm/policy/transmit_security-lifecycle',
+    'PUT /_component_template/transmit_security-lifecycle',
     'PUT /_ingest/pipeline/transmit_security.idv-pipeline',
     'PUT /_component_template/transmit_security.idv-mappings',
     'PUT /_index_template/transmit_security.idv',
   ]);
   assert.deepEqual(
     first.map(({ result, note }) => [result, note]),
-    Array(12).fill(['created', undefined]),
+    Array(STEPS).fill(['created', undefined]),
   );
   const template = server.installed.get('/_index_template/transmit_security.idv') as Json;
   assert.deepEqual(template, {
@@ -92,6 +107,7 @@ test('install puts a pipeline, a component and a template for each kind of strea
       'logs@settings',
       'transmit_security.idv-mappings',
       'ecs@mappings',
+      'transmit_security-lifecycle',
       'transmit_security.idv-custom',
     ],
     ignore_missing_component_templates: ['transmit_security.idv-custom'],
@@ -99,14 +115,14 @@ test('install puts a pipeline, a component and a template for each kind of strea
       settings: { index: { default_pipeline: 'transmit_security.idv-pipeline' } },
       data_stream_options: { failure_store: { enabled: true } },
     },
-    _meta: { managed_by: 'mosaic-siem-forwarder', version: 1 },
+    _meta: { managed_by: 'mosaic-siem-forwarder', version: CONTENT_VERSION },
   });
   const second = await install(server.url);
   assert.deepEqual(
     second.map(({ result }) => result),
-    Array(12).fill('unchanged'),
+    Array(STEPS).fill('unchanged'),
   );
-  assert.equal(server.requests.filter((request) => request.startsWith('PUT')).length, 12);
+  assert.equal(server.requests.filter((request) => request.startsWith('PUT')).length, STEPS);
 });
 
 test('what was changed by hand is put right, what a newer release put stays, what others put is not touched', async (t) => {
@@ -124,7 +140,7 @@ test('what was changed by hand is put right, what a newer release put stays, wha
     `PUT ${path}`,
   ]);
   assert.deepEqual(server.installed.get(path), template);
-  const newer = { priority: 900, _meta: { managed_by: 'mosaic-siem-forwarder', version: 2 } };
+  const newer = { priority: 900, _meta: { managed_by: 'mosaic-siem-forwarder', version: CONTENT_VERSION + 1 } };
   assert.deepEqual(await change(newer), []);
   assert.equal((server.installed.get(path) as Json)['priority'], 900);
   await assert.rejects(change({ _meta: {} }), /was not made by this program/);
@@ -135,16 +151,16 @@ test('a dry run sends nothing and shows every body', async (t) => {
   const steps = await install(server.url, { dryRun: true });
   assert.deepEqual(
     steps.map(({ result }) => result),
-    Array(12).fill('dry-run'),
+    Array(STEPS + 2).fill('dry-run'),
   );
-  assert.ok(steps.every(({ body }) => typeof body === 'object'));
+  assert.ok(steps.every(({ request, body }) => typeof body === 'object' || request.endsWith('/_rollover')));
   assert.equal(server.requests.length, 0);
 });
 
 test('the administrative key is used, not the one of the config; a refusal says what is needed and no secret', async (t) => {
   const server = await start(t, { apiKey: API_KEY });
-  assert.equal((await install(server.url, { adminKey: API_KEY }, { api_key: 'running-key' })).length, 12);
-  assert.equal((await install(server.url, {}, { api_key: API_KEY })).length, 12);
+  assert.equal((await install(server.url, { adminKey: API_KEY }, { api_key: 'running-key' })).length, STEPS);
+  assert.equal((await install(server.url, {}, { api_key: API_KEY })).length, STEPS);
   await assert.rejects(install(server.url, { adminKey: 'wrong-secret' }), (error: Error) => {
     assert.match(error.message, /401.*manage_index_templates/);
     return !JSON.stringify([error.message, error.stack, error]).includes('wrong-secret');
@@ -163,17 +179,23 @@ test('before 8.19, and on 9.0, the failure store is not asked for', async (t) =>
     const steps = await install(server.url);
     const template = server.installed.get('/_index_template/transmit_security.idv') as { template: Json };
     assert.equal('data_stream_options' in template.template, wanted, version);
-    assert.equal(/failure store/.test(steps[2]?.note ?? ''), !wanted, version);
+    assert.equal(/failure store/.test(steps[4]?.note ?? ''), !wanted, version);
   }
 });
 
 test('on a server with only the core: nothing names what is not there, and the steps say so', () => {
-  const core = { components: new Set<string>(), processors: new Set<string>(), failureStore: true };
+  const core = {
+    ...ALL,
+    components: new Set<string>(),
+    processors: new Set<string>(),
+    policies: false,
+    dataStreamLifecycle: false,
+  };
   assert.equal(pipelineContent(core), undefined);
   const template = templateContent('idv', core);
   assert.deepEqual(template.body['composed_of'], ['transmit_security.idv-mappings', 'transmit_security.idv-custom']);
   assert.deepEqual(template.body['template'], { data_stream_options: { failure_store: { enabled: true } } });
-  assert.match(template.note ?? '', /logs@mappings, logs@settings, ecs@mappings, a pipeline/);
+  assert.match(template.note ?? '', /logs@mappings, logs@settings, ecs@mappings, a pipeline, a lifecycle/);
   const mappings = mappingsContent('idv', core);
   const { template: inner } = mappings.body as { template: { mappings: unknown } };
   assert.deepEqual(fieldAt(inner.mappings, 'url.full'), {

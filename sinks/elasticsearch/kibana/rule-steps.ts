@@ -1,0 +1,188 @@
+/**
+ * Rules into Kibana and out of it, one by one. A rule that somebody has tuned stays as it is, and the step says in what it differs;
+ * whether it is switched on, its actions and its exceptions are always the user's.
+ */
+import type { InstallStep } from '../../../src/sink.ts';
+import { CONTENT_VERSION } from '../templates.ts';
+import type { Kibana } from './client.ts';
+import { digestOf, readMark } from './mark.ts';
+import { type DetectionRule, detectionRules, ownTags, tuned } from './rules.ts';
+import { type StackRule, stackRules, tunedStack } from './stack-rules.ts';
+
+type Found = Readonly<Record<string, unknown>>;
+
+/** A rule of either kind, and how it is written. */
+interface Put {
+  readonly name: string;
+  readonly post: string;
+  readonly put: string;
+  readonly one: string;
+  readonly tags: readonly string[];
+  readonly body: unknown;
+  readonly tuned: (rule: Found) => Found;
+  /** What replaces a rule that is there: ours, with what is the user's. */
+  readonly onto: (found: Found) => unknown;
+}
+
+const DETECTION = '/api/detection_engine/rules';
+const STACK = '/api/alerting/rule';
+
+function detectionPuts(): readonly Put[] {
+  return detectionRules().map((rule) => ({
+    name: rule.name,
+    post: DETECTION,
+    put: DETECTION,
+    one: `${DETECTION}?rule_id=${rule.rule_id}`,
+    tags: rule.tags,
+    body: rule,
+    tuned,
+    onto: (found) => ({ ...rule, ...kept(found), tags: mergedTags(rule.tags, found) }),
+  }));
+}
+
+function stackPuts(): readonly Put[] {
+  return stackRules().map(({ id, body }) => ({
+    name: `stack rule ${body.name}`,
+    post: `${STACK}/${id}`,
+    put: `${STACK}/${id}`,
+    one: `${STACK}/${id}`,
+    tags: body.tags,
+    body,
+    tuned: tunedStack,
+    onto: (found) => ontoStack(body, found),
+  }));
+}
+
+/** Fields of a detection rule that an operator fills in. A replaced rule would lose them. */
+const USERS: readonly string[] = [
+  'enabled',
+  'actions',
+  'exceptions_list',
+  'throttle',
+  'max_signals',
+  'filters',
+  'timeline_id',
+  'timeline_title',
+  'investigation_fields',
+  'building_block_type',
+  'rule_name_override',
+  'severity_mapping',
+  'risk_score_mapping',
+  'response_actions',
+  'references',
+  'setup',
+  'meta',
+];
+
+function kept(found: Found): Found {
+  return Object.fromEntries(Object.entries(found).filter(([name]) => USERS.includes(name)));
+}
+
+function mergedTags(ours: readonly string[], { tags = [] }: { readonly tags?: readonly string[] }): readonly string[] {
+  return [...ours, ...ownTags(tags, ours)];
+}
+
+/** Alerting replaces actions too, and takes them in another form than it gives them. */
+function ontoStack({ name, schedule, params, tags }: StackRule['body'], found: Found): unknown {
+  const {
+    actions = [],
+    alert_delay,
+    flapping,
+  } = found as {
+    actions?: readonly Found[];
+    alert_delay?: unknown;
+    flapping?: unknown;
+  };
+  return {
+    name,
+    schedule,
+    params,
+    tags: mergedTags(tags, found),
+    actions: actions.map(({ connector_type_id: _, ...action }) => action),
+    ...(alert_delay ? { alert_delay } : {}),
+    ...(flapping ? { flapping } : {}),
+  };
+}
+
+export async function* putRules(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
+  if (dryRun) {
+    yield* [...detectionPuts(), ...stackPuts()].map(dryStep);
+    return;
+  }
+  if (await hasDetectionEngine(kibana)) for (const put of detectionPuts()) yield await putRule(kibana, put);
+  else yield noEngine();
+  for (const put of stackPuts()) yield await putRule(kibana, put);
+}
+
+function dryStep({ post, name, body }: Put): InstallStep {
+  return { request: `POST ${post} (${name})`, body, result: 'dry-run' };
+}
+
+/** Where there is no Security solution, its addresses are unknown: Kibana then answers with nothing but that. */
+async function hasDetectionEngine(kibana: Kibana): Promise<boolean> {
+  const [rule] = detectionRules() as readonly [DetectionRule];
+  const path = `${DETECTION}?rule_id=${rule.rule_id}`;
+  const answer = await kibana.ask('GET', path);
+  if (answer.status !== 200 && answer.status !== 404) throw kibana.refused('GET', path, answer);
+  return answer.status === 200 || (answer.body as { message?: unknown } | null)?.message !== 'Not Found';
+}
+
+function noEngine(): InstallStep {
+  const note =
+    'left out: this Kibana has no detection engine (the Security solution). Switch on the stack rules instead';
+  return { request: `POST ${DETECTION}`, result: 'unchanged', note };
+}
+
+async function putRule(kibana: Kibana, put: Put): Promise<InstallStep> {
+  const found = await find(kibana, put);
+  if (found === undefined) {
+    const created = await kibana.ask('POST', put.post, put.body);
+    if (created.status !== 200) throw kibana.refused('POST', `${put.post} (${put.name})`, created);
+    return { request: `POST ${put.post} (${put.name})`, body: put.body, result: 'created' };
+  }
+  const step = { request: `PUT ${put.put} (${put.name})`, body: put.onto(found) };
+  const note = whyLeft(put, found);
+  if (note !== undefined) return { ...step, result: 'unchanged', ...(note && { note }) };
+  const updated = await kibana.ask('PUT', put.put, step.body);
+  if (updated.status !== 200) throw kibana.refused('PUT', `${put.put} (${put.name})`, updated);
+  return { ...step, result: 'updated' };
+}
+
+async function find(kibana: Kibana, { one }: Put): Promise<Found | undefined> {
+  const answer = await kibana.ask('GET', one);
+  if (answer.status === 404) return undefined;
+  if (answer.status !== 200) throw kibana.refused('GET', one, answer);
+  return answer.body as Found;
+}
+
+/** Undefined: it has to be replaced. Empty: it is as it should be. */
+function whyLeft(put: Put, found: Found): string | undefined {
+  const mark = readMark((found['tags'] ?? []) as readonly string[]);
+  if (!mark) return 'is there without our tag: left alone';
+  if (mark.version > CONTENT_VERSION) return `version ${mark.version} of a newer release stays`;
+  const [theirs, ours] = [put.tuned(found), put.tuned(put.body as Found)];
+  const current = mark.version === CONTENT_VERSION && mark.digest === digestOf(ours);
+  if (digestOf(theirs) === digestOf(ours)) return current ? '' : undefined;
+  if (digestOf(theirs) === mark.digest) return undefined;
+  const different = Object.keys(ours).filter((name) => digestOf([theirs[name]]) !== digestOf([ours[name]]));
+  return `was changed and stays so; it differs from ours in ${different.join(', ')}`;
+}
+
+export async function* removeRules(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
+  const engine = dryRun || (await hasDetectionEngine(kibana));
+  for (const put of [...stackPuts(), ...(engine ? detectionPuts() : [])]) {
+    const request = `DELETE ${put.one} (${put.name})`;
+    if (dryRun) yield { request, result: 'dry-run' };
+    else yield { request, ...(await removeRule(kibana, put)) };
+  }
+}
+
+async function removeRule(kibana: Kibana, put: Put): Promise<Omit<InstallStep, 'request'>> {
+  const found = await find(kibana, put);
+  if (!found) return { result: 'unchanged', note: 'is not there' };
+  if (!readMark((found['tags'] ?? []) as readonly string[]))
+    return { result: 'unchanged', note: 'has not our tag: stays' };
+  const answer = await kibana.ask('DELETE', put.one);
+  if (answer.status !== 200 && answer.status !== 204) throw kibana.refused('DELETE', put.one, answer);
+  return { result: 'removed' };
+}
