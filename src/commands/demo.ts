@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { sinks } from '../../sinks/index.ts';
 import { startApp } from '../app.ts';
+import { didYouMean } from '../config/mistakes.ts';
 import { type Config, loadConfig } from '../config.ts';
+import { playAlone, SCENARIOS, type Scenario } from '../simulator/attacks/index.ts';
+import { playLive } from '../simulator/attacks/live.ts';
 import { activitySource } from '../simulator/sessions.ts';
 import { startWorld, type World } from '../simulator/world.ts';
 import { packageFile, readVersion } from '../version.ts';
@@ -17,6 +20,7 @@ import { print } from './print.ts';
 import { remarkStopped, type Signals, takeSignals } from './signals.ts';
 
 interface Options {
+  readonly attack?: string;
   readonly listen?: string;
   readonly rate: number;
 }
@@ -24,6 +28,9 @@ interface Options {
 const STREAM = 'verify/demo';
 const AT_ONCE = 300;
 const COUNT_EVERY_MS = 10_000;
+const ATTACK_AFTER_MS = 5_000;
+const ATTACK_TAKES_MS = 40_000;
+const LIST = 'list';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -34,12 +41,21 @@ export function demoCommand(): Command {
       readListen,
     )
     .option('--rate <n>', 'activities per second', readRate, 8)
+    .option(
+      '--attack <name>',
+      'plays an attack over ordinary applicants, for the detections to find; `list` names them',
+      readAttack,
+    )
     .addHelpText(
       'after',
       '\nIt keeps nothing, and runs until it is stopped. To let other machines see the page, set MOSAIC_SIEM_STATUS_TOKEN.' +
-        '\n\nExample:\n  mosaic-siem demo --rate 2',
+        '\n\nExample:\n  mosaic-siem demo --rate 2\n  mosaic-siem demo --attack rejection-velocity',
     )
     .action(async (options: Options) => {
+      if (options.attack === LIST) {
+        for (const { name, attack } of SCENARIOS) print(`${name.padEnd(32)}${attack.tells}`);
+        return;
+      }
       const folder = mkdtempSync(join(tmpdir(), 'mosaic-siem-demo-'));
       process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
       const signals = takeSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], ['SIGUSR2']);
@@ -50,7 +66,7 @@ export function demoCommand(): Command {
       try {
         const config = await demoConfig(world, { folder, apiKey, listen: options.listen });
         if (signals.stopped) remarkStopped();
-        else await play(world, config, { rate: options.rate, signals });
+        else await play(world, config, { rate: options.rate, attack: scenarioNamed(options.attack), signals });
       } finally {
         await world.close();
       }
@@ -62,6 +78,16 @@ function readRate(text: string): number {
   const value = Number(text);
   if (value > 0 && value <= 5000) return value;
   throw new InvalidArgumentError('It is a number above 0, at most 5000.');
+}
+
+function readAttack(text: string): string {
+  if (text === LIST || scenarioNamed(text)) return text;
+  const names = [LIST, ...SCENARIOS.map(({ name }) => name)];
+  throw new InvalidArgumentError(`There is no such attack${didYouMean(text, names)}; --attack list names them.`);
+}
+
+function scenarioNamed(name: string | undefined): Scenario | undefined {
+  return SCENARIOS.find((scenario) => scenario.name === name);
 }
 
 function readListen(text: string): string {
@@ -106,21 +132,34 @@ async function isFree(port: number): Promise<boolean> {
 
 interface Play {
   readonly rate: number;
+  readonly attack: Scenario | undefined;
   readonly signals: Signals;
 }
 
-async function play(world: World, config: Config, { rate, signals }: Play): Promise<void> {
+async function play(world: World, config: Config, { rate, attack, signals }: Play): Promise<void> {
   const app = await startApp(config, readVersion());
   signals.passTo(app);
   print(`status page: ${reachable(app.url ?? '')}   (Ctrl+C ends the demo)`);
   print('Activities of a simulated Mosaic, on their way to a simulated Splunk, Elasticsearch and syslog receiver:');
-  const source = activitySource({ rate, underWay: 6, forged: 0.5, startAt: Date.now() - (AT_ONCE / rate) * 1000 });
+  const forged = attack ? 0 : 0.5;
+  const source = activitySource({ rate, underWay: 6, forged, startAt: Date.now() - (AT_ONCE / rate) * 1000 });
   world.mosaic.enqueue(STREAM, source.take(AT_ONCE));
-  world.mosaic.flow(STREAM, rate, source);
+  const flow = world.mosaic.flow(STREAM, rate, source);
   const counting = setInterval(() => print(counts(world)), COUNT_EVERY_MS);
+  const attacking = attack && setTimeout(() => strike(world, attack, flow), ATTACK_AFTER_MS);
   await app.ended;
+  clearTimeout(attacking);
   clearInterval(counting);
   print(counts(world));
+}
+
+/** Where silence is the attack, Mosaic hands out nothing more. */
+function strike({ mosaic }: World, { name, attack }: Scenario, flow: { stop(): void }): void {
+  const activities = playAlone(attack, { seed: randomInt(2 ** 31), end: Date.now() });
+  print(`attack ${name} begins: ${attack.tells}`);
+  const ended = () => print(`attack ${name} has been played: ${decimal(activities.length)} activities`);
+  if (activities.length === 0) flow.stop();
+  else playLive(mosaic, activities, { stream: STREAM, overMs: ATTACK_TAKES_MS, ended });
 }
 
 /** An address that a browser on this machine can open. */

@@ -72,10 +72,8 @@ function sessionMaker(random: Random, type: StreamType, world: Buffer, options: 
   return () => {
     made += 1;
     const script = SCRIPTS[type](random, options.forged);
-    // Unique by construction: the run's part, then a count that is only shuffled, then decoration.
-    const count = base62((made * 389_017_033) % 62 ** 5, 5);
     const subject = {
-      id: `${count}${run}${base62(random.between(0, 62 ** 4 - 1), 4)}`,
+      id: subjectId(random, run, made),
       session: script.session,
       application: random.pick(applications),
       device: script.device,
@@ -86,7 +84,13 @@ function sessionMaker(random: Random, type: StreamType, world: Buffer, options: 
   };
 }
 
-function applicationId(world: Buffer, offset: number): string {
+/** Unique by construction: a count that is only shuffled, the run's part, then decoration. */
+export function subjectId(random: Random, run: string, made: number): string {
+  const count = base62((made * 389_017_033) % 62 ** 5, 5);
+  return `${count}${run}${base62(random.between(0, 62 ** 4 - 1), 4)}`;
+}
+
+export function applicationId(world: Buffer, offset: number): string {
   return [0, 3, 6, 9]
     .map((place) => base62(world.readUIntBE(offset + place, 4), 6))
     .join('')
@@ -104,7 +108,7 @@ function advance(session: Session, now: number, type: StreamType): SimulatedActi
   return { key: keyOf(session.subject.id, session.lastAt, step.activity), json };
 }
 
-function keyOf(subject: string, at: number, activity: string): string {
+export function keyOf(subject: string, at: number, activity: string): string {
   return `${subject} ${at} ${activity}`;
 }
 

@@ -37,12 +37,16 @@ export function verification(random: Random, forgedShare = 0.06): Script {
 
 function walk(random: Random, steps: Step[], device: Device, forged: boolean): void {
   steps.push({ activity: 'session_started' }, page('intro'), action('start_button_clicked', 'intro'));
-  if (device.deviceModel === '' && random.chance(0.6)) {
-    steps.push({ ...page('qr'), device: newPhone(random), ip: newAddress(random) });
-  }
-  if (random.chance(0.05)) leave(random, steps);
-  else if (random.chance(0.02)) fail(random, steps);
-  else offerDocuments(random, steps, forged);
+  const handedOff = device.deviceModel === '' && random.chance(0.6);
+  const phone = handedOff && { device: newPhone(random), ip: newAddress(random) };
+  if (phone) steps.push(page('qr'));
+  const onward: Step[] = [];
+  if (random.chance(0.05)) leave(random, onward);
+  else if (random.chance(0.02)) fail(random, onward);
+  else offerDocuments(random, onward, forged);
+  // The code is shown on the desktop; the phone begins with the page behind it.
+  const [first, ...others] = onward;
+  if (first) steps.push({ ...first, ...phone }, ...others);
 }
 
 function offerDocuments(random: Random, steps: Step[], forged: boolean): void {
@@ -130,24 +134,24 @@ function unknown(random: Random): Step {
   return { activity, sdk: true, parameters: { retryNo: random.between(1, 5) } };
 }
 
-function page(pageName: string): Step {
+export function page(pageName: string): Step {
   return { activity: 'page_loaded', sdk: true, parameters: { pageName } };
 }
 
-function action(userActionType: string, pageName: string): Step {
+export function action(userActionType: string, pageName: string): Step {
   return { activity: 'user_action_performed', sdk: true, parameters: { pageName, userActionType } };
 }
 
-function result(value: string): Step {
+export function result(value: string): Step {
   return { activity: 'verification_status_updated', parameters: { result: value } };
 }
 
-function checked(random: Random, imageType: string, failed: boolean): Step {
+export function checked(random: Random, imageType: string, failed: boolean): Step {
   const checkResult = failed ? random.pick(['blur', 'glare', 'failure', 'obstructed']) : random.pick(['success', 'ok']);
   return { activity: 'check_image_quality', parameters: { imageType, checkResult } };
 }
 
-function uploaded(random: Random, imageType: string, failed: boolean): Step {
+export function uploaded(random: Random, imageType: string, failed: boolean): Step {
   const requestProcessingTimeMs = random.between(180, 2400);
   const parameters = { imageType, processResult: failed ? 'failure' : 'success', requestProcessingTimeMs };
   return { activity: 'image_uploaded_info', sdk: true, parameters };
