@@ -34,20 +34,32 @@ export async function* streamSteps(
   changed: ReadonlySet<Dataset>,
   signal: AbortSignal,
 ): AsyncGenerator<InstallStep, void, undefined> {
-  const path = `/_data_stream/${ALL}`;
-  const answer = await client.ask({ method: 'GET', path }, signal);
-  if (answer.status !== 200 && answer.status !== 404) {
-    const note = `answered ${answer.status}: roll existing data streams over by hand, so that they take up the templates`;
-    yield { request: `GET ${path}`, result: 'unchanged', note };
+  const streams = await findStreams(client, signal);
+  if (typeof streams === 'string') {
+    const note = `${streams}: roll existing data streams over by hand, so that they take up the templates`;
+    yield { request: `GET /_data_stream/${ALL}`, result: 'unchanged', note };
     return;
   }
-  const { data_streams: streams = [] } = answer.body as { data_streams?: readonly Stream[] };
   for (const stream of streams) {
     const dataset = DATASETS.find((each) => stream.name.startsWith(dataStream(each, '')));
     if (dataset === undefined) continue;
     yield await rollOver(client, stream, dataset, changed.has(dataset), signal);
     if (failureStore) yield await setOptions(client, stream, signal);
   }
+}
+
+/** Or why they cannot be told. A server with only the core has no list of data streams, but resolves names. */
+async function findStreams(client: ElasticsearchClient, signal: AbortSignal): Promise<readonly Stream[] | string> {
+  const listed = await client.ask({ method: 'GET', path: `/_data_stream/${ALL}` }, signal);
+  if (listed.status === 404) return [];
+  if (listed.status === 200) return (listed.body as { data_streams: readonly Stream[] }).data_streams;
+  const resolved = await client.ask({ method: 'GET', path: `/_resolve/index/${ALL}` }, signal);
+  if (resolved.status !== 200) return `answered ${listed.status}`;
+  type Names = { data_streams: readonly { name: string; backing_indices: string | readonly string[] }[] };
+  return (resolved.body as Names).data_streams.map(({ name, backing_indices: indices }) => ({
+    name,
+    indices: [indices].flat().map((index_name) => ({ index_name })),
+  }));
 }
 
 async function rollOver(

@@ -18,7 +18,7 @@ interface KibanaDials {
   status: number | undefined;
 }
 
-export interface SavedObject {
+interface SavedObject {
   readonly type: string;
   readonly id: string;
   readonly attributes: Json;

@@ -36,7 +36,9 @@ describe('OpenSearch', { skip: await lacking('opensearch') }, () => {
     const steps = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as InstallStep);
+      .map((line) => JSON.parse(line) as InstallStep)
+      // It has its own way to manage indices.
+      .filter(({ request, body }) => body !== undefined && !/-lifecycle$|\/_options$/.test(request));
     assert.equal(steps.length, 12);
     for (const step of steps) await send(cluster(), step);
     const events = someEvents('opensearch', 20);

@@ -26,6 +26,8 @@ const ALL = {
 };
 /** A policy and the component that names it, and three for each kind of stream. */
 const STEPS = 2 + 4 * 3;
+/** And that Kibana is left out. */
+const SAID = STEPS + 1;
 
 async function start(test: TestContext, options: ElasticsearchOptions = {}) {
   const server = await startElasticsearch(options);
@@ -94,7 +96,7 @@ test('install puts a lifecycle, and a pipeline, a component and a template for e
     'PUT /_index_template/transmit_security.idv',
   ]);
   assert.deepEqual(
-    first.map(({ result, note }) => [result, note]),
+    first.slice(0, STEPS).map(({ result, note }) => [result, note]),
     Array(STEPS).fill(['created', undefined]),
   );
   const template = server.installed.get('/_index_template/transmit_security.idv') as Json;
@@ -120,7 +122,7 @@ test('install puts a lifecycle, and a pipeline, a component and a template for e
   const second = await install(server.url);
   assert.deepEqual(
     second.map(({ result }) => result),
-    Array(STEPS).fill('unchanged'),
+    Array(SAID).fill('unchanged'),
   );
   assert.equal(server.requests.filter((request) => request.startsWith('PUT')).length, STEPS);
 });
@@ -151,16 +153,16 @@ test('a dry run sends nothing and shows every body', async (t) => {
   const steps = await install(server.url, { dryRun: true });
   assert.deepEqual(
     steps.map(({ result }) => result),
-    Array(STEPS + 2).fill('dry-run'),
+    Array(SAID + 2).fill('dry-run'),
   );
-  assert.ok(steps.every(({ request, body }) => typeof body === 'object' || request.endsWith('/_rollover')));
+  assert.ok(steps.every(({ request, body }) => typeof body === 'object' || request.startsWith('POST ')));
   assert.equal(server.requests.length, 0);
 });
 
 test('the administrative key is used, not the one of the config; a refusal says what is needed and no secret', async (t) => {
   const server = await start(t, { apiKey: API_KEY });
-  assert.equal((await install(server.url, { adminKey: API_KEY }, { api_key: 'running-key' })).length, STEPS);
-  assert.equal((await install(server.url, {}, { api_key: API_KEY })).length, STEPS);
+  assert.equal((await install(server.url, { adminKey: API_KEY }, { api_key: 'running-key' })).length, SAID);
+  assert.equal((await install(server.url, {}, { api_key: API_KEY })).length, SAID);
   await assert.rejects(install(server.url, { adminKey: 'wrong-secret' }), (error: Error) => {
     assert.match(error.message, /401.*manage_index_templates/);
     return !JSON.stringify([error.message, error.stack, error]).includes('wrong-secret');

@@ -57,10 +57,11 @@ test('dashboards and rules are put there one by one, and a second time changes n
 
 test('without an address of Kibana it is left out, and that is said', async (t) => {
   const { kibana, run } = await start(t);
-  const said: string[] = [];
-  const log = (_: string, message: string) => void said.push(message);
-  assert.deepEqual(await run('install', { kibana: undefined, log }), []);
-  assert.match(said.join('\n'), /without --kibana, dashboards and rules are left out/);
+  for (const verb of ['install', 'uninstall'] as const) {
+    const steps = await run(verb, { kibana: undefined });
+    assert.deepEqual(changesIn(steps), []);
+    assert.match(notesIn(steps).join(), /^dashboards and rules are left out: .* --kibana gives$/);
+  }
   assert.equal(kibana.requests.length, 0);
 });
 

@@ -1,5 +1,6 @@
 /** The columns of a Lens layer: what a panel counts, and by what. The shapes are those that Kibana itself saves. */
 import type { Field, Measure, Step } from '../../content/detection.ts';
+import { SESSION } from '../../content/detections/codes.ts';
 import fields from '../../content/fields.json' with { type: 'json' };
 import { kql } from './kql.ts';
 
@@ -19,7 +20,6 @@ export interface Column {
 }
 export type Columns = Readonly<Record<string, Column>>;
 
-export const SESSION: Field = 'transmit_security.idv.session_id';
 /** The name of the column that is shown; a formula brings others along. */
 export const VALUE = 'value';
 

@@ -61,7 +61,7 @@ function literal(field: Field, text: string): string {
   return type === 'long' || type === 'float' || type === 'boolean' ? text : quote(text);
 }
 
-export function quote(text: string): string {
+function quote(text: string): string {
   const escaped = text
     .replace(/["\\]/g, '\\$&')
     .replaceAll('\n', '\\n')

@@ -3,12 +3,12 @@
  * sessions. What each kind means is said in ../../content/detection.ts.
  */
 import type { Each, Field, Group, Logic, Pace, Rate, Sequence, Signs, Silence, Span } from '../../content/detection.ts';
+import { SESSION } from '../../content/detections/codes.ts';
 import { dataStream } from '../encode.ts';
 import { columnOf, condition } from './conditions.ts';
 import { inUnits, milliseconds, reach } from './span.ts';
 
 const SOURCE = dataStream('idv', '*');
-const SESSION: Field = 'transmit_security.idv.session_id';
 const APPLICATION: Field = 'transmit_security.idv.app_id';
 const AT_MOST = 20;
 

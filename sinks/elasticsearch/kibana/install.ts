@@ -1,7 +1,7 @@
 import type { AdminContext, InstallStep } from '../../../src/sink.ts';
 import type { Credentials } from '../options.ts';
 import { connectKibana } from './client.ts';
-import { putObjects, removeObjects } from './object-steps.ts';
+import { IMPORT, putObjects, removeObjects } from './object-steps.ts';
 import { putRules, removeRules } from './rule-steps.ts';
 
 /** Data view and dashboards, then the rules. Without an address they are left out, and that is said. */
@@ -11,7 +11,7 @@ export async function* installKibana(
   signal: AbortSignal,
 ): AsyncGenerator<InstallStep, void, undefined> {
   const { kibana: url, dryRun } = admin;
-  if (url === undefined) return leftOut(admin);
+  if (url === undefined) return yield leftOut(dryRun);
   const kibana = connectKibana(url, credentials, admin, signal);
   try {
     yield* putObjects(kibana, dryRun);
@@ -28,7 +28,7 @@ export async function* uninstallKibana(
   signal: AbortSignal,
 ): AsyncGenerator<InstallStep, void, undefined> {
   const { kibana: url, dryRun } = admin;
-  if (url === undefined) return leftOut(admin);
+  if (url === undefined) return yield leftOut(dryRun);
   const kibana = connectKibana(url, credentials, admin, signal);
   try {
     yield* removeRules(kibana, dryRun);
@@ -38,6 +38,7 @@ export async function* uninstallKibana(
   }
 }
 
-function leftOut({ log }: AdminContext): void {
-  log('info', 'without --kibana, dashboards and rules are left out: they are not in Elasticsearch, but in Kibana');
+function leftOut(dryRun: boolean): InstallStep {
+  const note = 'dashboards and rules are left out: they are in Kibana, whose address --kibana gives';
+  return { request: `POST ${IMPORT}`, result: dryRun ? 'dry-run' : 'unchanged', note };
 }

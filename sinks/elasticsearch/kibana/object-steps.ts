@@ -5,7 +5,7 @@ import type { Answer, Kibana } from './client.ts';
 import { readMark } from './mark.ts';
 import { type SavedObject, savedObjects } from './saved-objects.ts';
 
-const IMPORT = '/api/saved_objects/_import?overwrite=true';
+export const IMPORT = '/api/saved_objects/_import?overwrite=true';
 const EXPORT = '/api/saved_objects/_export';
 
 interface Found {
