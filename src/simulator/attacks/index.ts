@@ -3,13 +3,19 @@ import { CLIENT_SCENARIOS } from './clients.ts';
 import { RESULT_SCENARIOS } from './results.ts';
 import type { Scenario, Story } from './scenario.ts';
 import { SESSION_SCENARIOS } from './sessions.ts';
+import { SINGLE_SCENARIOS } from './single.ts';
 import { inTimeOrder, newStage, type TimedActivity, twoApplications } from './stage.ts';
 
 export type { Scenario, Story } from './scenario.ts';
 export type { TimedActivity } from './stage.ts';
 
 /** One for each rule of each detection. */
-export const SCENARIOS: readonly Scenario[] = [...RESULT_SCENARIOS, ...SESSION_SCENARIOS, ...CLIENT_SCENARIOS];
+export const SCENARIOS: readonly Scenario[] = [
+  ...RESULT_SCENARIOS,
+  ...SESSION_SCENARIOS,
+  ...CLIENT_SCENARIOS,
+  ...SINGLE_SCENARIOS,
+];
 
 /** Nothing but ordinary applicants, for nine days: what no rule may fire on, but those that fire on each single result. */
 export const ORDINARY: Story = {

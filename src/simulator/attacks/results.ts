@@ -1,5 +1,5 @@
 import { newAddress, newPhone } from '../applicants.ts';
-import { DAY, HOURS, type Scenario, type Story, WEEK_AND_DAY } from './scenario.ts';
+import { DAY, HOURS, type Scenario, WEEK_AND_DAY } from './scenario.ts';
 import { HOUR, MINUTE, SECOND, type Stage } from './stage.ts';
 import { attempt, deniedAttempt, deniedFirst, movedTo } from './steps.ts';
 
@@ -178,34 +178,6 @@ export const RESULT_SCENARIOS: readonly Scenario[] = [
         ),
     },
   },
-  {
-    name: 'rejected',
-    rule: 'idv.rejected',
-    attack: single('A verification is rejected.', ['Rejected']),
-    lookalike: single('A verification is resubmitted, uncertain, and ends in an error.', [
-      'Resubmit',
-      'Uncertain',
-      'Error',
-    ]),
-  },
-  {
-    name: 'restriction-denied',
-    rule: 'idv.restriction_denied',
-    attack: {
-      tells: 'Restriction criteria deny a verification.',
-      background: { ...HOURS, unblemished: true },
-      play: (stage) => void stage.play({ at: stage.end - 20 * MINUTE, steps: deniedAttempt(stage.random) }),
-    },
-    lookalike: {
-      tells: 'Staff change the restriction criteria, and the next applicant passes them.',
-      background: { ...HOURS, unblemished: true },
-      play: (stage) => {
-        const steps = [{ activity: 'restriction_criteria_updated' }];
-        stage.play({ at: stage.end - 30 * MINUTE, session: false, steps });
-        stage.play({ at: stage.end - 20 * MINUTE, steps: attempt(stage.random, 'Success') });
-      },
-    },
-  },
 ];
 
 /** Evenly, the first of them so long before the end. */
@@ -245,12 +217,4 @@ function campaign(stage: Stage, results: readonly string[]): void {
     const steps = attempt(stage.random, results[index % results.length] ?? 'Success');
     stage.play({ at: stage.end - 20 * HOUR + index * 15 * MINUTE - SECOND, application: stage.application, steps });
   }
-}
-
-function single(tells: string, results: readonly string[]): Story {
-  return {
-    tells,
-    background: { ...HOURS, unblemished: true },
-    play: (stage) => void stage.play({ at: stage.end - 20 * MINUTE, steps: attempt(stage.random, ...results) }),
-  };
 }
