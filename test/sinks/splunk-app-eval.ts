@@ -1,8 +1,9 @@
 /**
  * A reader of the expressions of `eval` and `where`, as far as our searches use them. It is no Splunk: it knows the operators, the
- * functions below with what they take, and that a condition is no value. It was written from Splunk's documentation.
+ * functions of splunk-app-functions.ts with what they take, and that a condition is no value.
  */
 import assert from 'node:assert/strict';
+import { compare, FUNCTIONS, type Row, type Value } from './splunk-app-functions.ts';
 
 type Kind = 'value' | 'condition';
 
@@ -27,60 +28,51 @@ function tokens(source: string): readonly Token[] {
   return found;
 }
 
-/** What each function takes: v a value, c a condition, `*` what stands in front of it again and again, `?` or nothing. */
-const FUNCTIONS: Readonly<Record<string, readonly [takes: string, gives: Kind]>> = {
-  case: ['(cv)+', 'value'],
-  cidrmatch: ['vv', 'condition'],
-  coalesce: ['v+', 'value'],
-  false: ['', 'condition'],
-  floor: ['v', 'value'],
-  if: ['cvv', 'value'],
-  in: ['vv+', 'condition'],
-  isnotnull: ['v', 'condition'],
-  isnull: ['v', 'condition'],
-  match: ['vv', 'condition'],
-  mvappend: ['v+', 'value'],
-  mvfind: ['vv', 'value'],
-  mvindex: ['vvv?', 'value'],
-  null: ['', 'value'],
-  round: ['vv?', 'value'],
-  sqrt: ['v', 'value'],
-  strftime: ['vv', 'value'],
-};
-
 export interface Expression {
   readonly kind: Kind;
   readonly fields: readonly string[];
+  /** What it gives for a row. Null is unknown: neither true nor false. */
+  readonly of: (row: Row) => Value;
 }
 
 /** Throws where it is wrong. */
 export function readExpression(source: string): Expression {
-  const reader = new Reader(tokens(source));
-  const kind = reader.either();
+  return whole(tokens(source));
+}
+
+function whole(all: readonly Token[]): Expression {
+  const reader = new Reader(all);
+  const { kind, of } = reader.either();
   reader.end();
-  return { kind, fields: reader.fields };
+  return { kind, of, fields: reader.fields };
 }
 
 /** `a=…, b=…`, in the order in which they are set. */
 export function readAssignments(source: string): readonly { readonly name: string; readonly value: Expression }[] {
-  const all = tokens(source);
-  const assignments: { name: string; value: Expression }[] = [];
-  let [start, depth] = [0, 0];
-  all.forEach(({ kind, text }, index) => {
-    if (kind === 'sign' && text === '(') depth += 1;
-    if (kind === 'sign' && text === ')') depth -= 1;
-    const last = index === all.length - 1;
-    if (!last && !(kind === 'sign' && text === ',' && depth === 0)) return;
-    const [name, equals, ...rest] = all.slice(start, last ? index + 1 : index);
+  return splitAtCommas(tokens(source)).map(([name, equals, ...rest]) => {
     assert.ok(name?.kind === 'word' && equals?.text === '=', `an assignment is NAME=…: ${source}`);
-    const reader = new Reader(rest);
-    const kindOf = reader.either();
-    reader.end();
-    assert.equal(kindOf, 'value', `${name.text} cannot be a condition: ${source}`);
-    assignments.push({ name: name.text, value: { kind: kindOf, fields: reader.fields } });
-    start = index + 1;
+    const value = whole(rest);
+    assert.equal(value.kind, 'value', `${name.text} cannot be a condition: ${source}`);
+    return { name: name.text, value };
   });
-  return assignments;
+}
+
+function splitAtCommas(all: readonly Token[]): readonly (readonly Token[])[] {
+  const parts: Token[][] = [[]];
+  let depth = 0;
+  for (const token of all) {
+    const sign = token.kind === 'sign' ? token.text : '';
+    if (sign === '(') depth += 1;
+    if (sign === ')') depth -= 1;
+    if (sign === ',' && depth === 0) parts.push([]);
+    else parts.at(-1)?.push(token);
+  }
+  return parts;
+}
+
+interface Node {
+  readonly kind: Kind;
+  readonly of: (row: Row) => Value;
 }
 
 class Reader {
@@ -92,81 +84,95 @@ class Reader {
     this.#tokens = all;
   }
 
-  either(): Kind {
-    return this.#joined('OR', () => this.#joined('AND', () => this.#negated()));
+  either(): Node {
+    return this.#joined('OR', true, () => this.#joined('AND', false, () => this.#negated()));
   }
 
   end(): void {
     assert.equal(this.#at, this.#tokens.length, `too much: ${this.#tokens[this.#at]?.text}`);
   }
 
-  #joined(word: string, part: () => Kind): Kind {
-    const first = part();
-    let count = 1;
-    const kinds = [first];
-    while (this.#takes('word', word)) {
-      kinds.push(part());
-      count += 1;
-    }
-    if (count > 1)
-      assert.ok(
-        kinds.every((kind) => kind === 'condition'),
-        `${word} joins conditions`,
-      );
-    return first;
+  /** @param decides the value that decides the whole, whatever the others are */
+  #joined(word: string, decides: boolean, part: () => Node): Node {
+    const parts = [part()];
+    while (this.#takes('word', word)) parts.push(part());
+    const [first = assert.fail()] = parts;
+    if (parts.length === 1) return first;
+    assert.ok(
+      parts.every(({ kind }) => kind === 'condition'),
+      `${word} joins conditions`,
+    );
+    return {
+      kind: 'condition',
+      of: (row) => {
+        const values = parts.map(({ of }) => of(row));
+        if (values.includes(decides)) return decides;
+        return values.includes(null) ? null : !decides;
+      },
+    };
   }
 
-  #negated(): Kind {
+  #negated(): Node {
     if (!this.#takes('word', 'NOT')) return this.#compared();
-    assert.equal(this.#negated(), 'condition', 'NOT is for a condition');
-    return 'condition';
+    const { kind, of } = this.#negated();
+    assert.equal(kind, 'condition', 'NOT is for a condition');
+    return { kind, of: (row) => (of(row) === null ? null : of(row) !== true) };
   }
 
-  #compared(): Kind {
+  #compared(): Node {
     const first = this.#sum();
-    if (!['==', '!=', '>=', '<=', '<', '>'].some((sign) => this.#takes('sign', sign))) return first;
-    assert.deepEqual([first, this.#sum()], ['value', 'value'], 'values are compared');
-    return 'condition';
+    const sign = ['==', '!=', '>=', '<=', '<', '>'].find((each) => this.#takes('sign', each));
+    if (!sign) return first;
+    const second = this.#sum();
+    assert.deepEqual([first.kind, second.kind], ['value', 'value'], 'values are compared');
+    return { kind: 'condition', of: (row) => compare(sign, first.of(row), second.of(row)) };
   }
 
-  #sum(): Kind {
+  #sum(): Node {
     return this.#counted(['+', '-'], () => this.#counted(['*', '/', '%'], () => this.#single()));
   }
 
-  #counted(signs: readonly string[], part: () => Kind): Kind {
-    const first = part();
-    while (signs.some((sign) => this.#takes('sign', sign)))
-      assert.deepEqual([first, part()], ['value', 'value'], 'values are added and multiplied');
-    return first;
+  #counted(signs: readonly string[], part: () => Node): Node {
+    let left = part();
+    for (;;) {
+      const sign = signs.find((each) => this.#takes('sign', each));
+      if (!sign) return left;
+      const [first, second] = [left, part()];
+      assert.deepEqual([first.kind, second.kind], ['value', 'value'], 'values are added and multiplied');
+      left = { kind: 'value', of: (row) => calculated(sign, first.of(row), second.of(row)) };
+    }
   }
 
-  #single(): Kind {
+  #single(): Node {
     const token = this.#tokens[this.#at];
     this.#at += 1;
     assert.ok(token, 'it ends too soon');
-    if (token.kind === 'number' || token.kind === 'text') return 'value';
-    if (token.kind === 'sign') {
-      assert.equal(token.text, '(', `not here: ${token.text}`);
-      const kind = this.either();
+    const { kind, text } = token;
+    if (kind === 'number') return { kind: 'value', of: () => Number(text) };
+    if (kind === 'text') return { kind: 'value', of: () => text };
+    if (kind === 'sign') {
+      assert.equal(text, '(', `not here: ${text}`);
+      const inner = this.either();
       assert.ok(this.#takes('sign', ')'), 'a bracket is open');
-      return kind;
+      return inner;
     }
-    if (token.kind === 'word' && this.#takes('sign', '(')) return this.#call(token.text);
-    assert.ok(token.kind === 'field' || !['AND', 'OR', 'NOT'].includes(token.text), `not here: ${token.text}`);
-    this.fields.push(token.text);
-    return 'value';
+    if (kind === 'word' && this.#takes('sign', '(')) return this.#call(text);
+    assert.ok(kind === 'field' || !['AND', 'OR', 'NOT'].includes(text), `not here: ${text}`);
+    this.fields.push(text);
+    return { kind: 'value', of: (row) => row.get(text) ?? null };
   }
 
-  #call(name: string): Kind {
-    const [takes, gives] = FUNCTIONS[name] ?? assert.fail(`no function ${name}`);
-    let given = '';
+  #call(name: string): Node {
+    const known = FUNCTIONS[name] ?? assert.fail(`no function ${name}`);
+    const given: Node[] = [];
     if (!this.#takes('sign', ')')) {
-      do given += this.either() === 'condition' ? 'c' : 'v';
+      do given.push(this.either());
       while (this.#takes('sign', ','));
       assert.ok(this.#takes('sign', ')'), `the bracket of ${name} is open`);
     }
-    assert.match(given, new RegExp(`^${takes}$`), `${name} takes ${takes}`);
-    return gives;
+    const kinds = given.map(({ kind }) => (kind === 'condition' ? 'c' : 'v')).join('');
+    assert.match(kinds, new RegExp(`^${known.takes}$`), `${name} takes ${known.takes}`);
+    return { kind: known.gives, of: (row) => known.call(given.map(({ of }) => of(row))) };
   }
 
   #takes(kind: Token['kind'], text: string): boolean {
@@ -175,4 +181,13 @@ class Reader {
     this.#at += 1;
     return true;
   }
+}
+
+function calculated(sign: string, first: Value, second: Value): Value {
+  if (first === null || second === null) return null;
+  const [one, other] = [Number(first), Number(second)];
+  if (sign === '+') return one + other;
+  if (sign === '-') return one - other;
+  if (sign === '*') return one * other;
+  return sign === '/' ? one / other : one % other;
 }

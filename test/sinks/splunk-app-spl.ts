@@ -21,17 +21,22 @@ export interface Checked {
 
 /** Throws where it is wrong. */
 export function checkSearch(search: string, known: Known): Checked {
-  const macros = new Set<string>();
-  const expanded = search.replace(/`([^`]*)`/g, (_, name: string) => {
-    macros.add(name);
-    return known.macros.get(name) ?? assert.fail(`no macro ${name}`);
-  });
-  assert.doesNotMatch(expanded, /`/, 'a macro in a macro, or half a macro');
+  const macros = new Set([...search.matchAll(/`([^`]*)`/g)].map(([, name = '']) => name));
   const state: State = { known: known.fields, made: new Set(), open: true, used: new Set() };
-  const [first = '', ...commands] = split(expanded);
+  const [first = '', ...commands] = pipeline(search, known.macros);
   checkBase(first, state);
   for (const command of commands) checkCommand(command, state);
   return { macros, fields: state.used, columns: state.open ? undefined : [...state.made] };
+}
+
+/** The commands, with the macros put in. */
+export function pipeline(search: string, macros: ReadonlyMap<string, string>): readonly string[] {
+  const expanded = search.replace(
+    /`([^`]*)`/g,
+    (_, name: string) => macros.get(name) ?? assert.fail(`no macro ${name}`),
+  );
+  assert.doesNotMatch(expanded, /`/, 'a macro in a macro, or half a macro');
+  return split(expanded);
 }
 
 interface State {

@@ -229,6 +229,7 @@ function entriesOf(archive: Buffer): ReadonlyMap<string, string> {
     const field = (from: number, length: number) =>
       archive.toString('latin1', at + from, at + from + length).replace(/[\0 ]+$/, '');
     const size = Number.parseInt(field(124, 12), 8);
+    assert.equal(field(136, 12), '02263523000', 'the first second of 1980');
     const header = Buffer.from(archive.subarray(at, at + 512)).fill(' ', 148, 156);
     assert.equal(
       Number.parseInt(field(148, 8), 8),
