@@ -23,7 +23,8 @@ function load(asked: Asked, held: Holdings): Reply {
   for (const { type, id, attributes, references } of objects) {
     const key = `${type}:${id}`;
     const lost = references.filter((each) => !held.objects.has(`${each['type']}:${each['id']}`));
-    if (lost.length > 0) errors.push({ type, id, error: { type: 'missing_references', references: lost } });
+    if (held.dials.importFails) errors.push({ type, id, error: { type: 'unsupported_type' } });
+    else if (lost.length > 0) errors.push({ type, id, error: { type: 'missing_references', references: lost } });
     else if (held.objects.has(key) && asked.query.get('overwrite') !== 'true')
       errors.push({ type, id, error: { type: 'conflict' } });
     else {

@@ -38,7 +38,7 @@ function create(id: string, body: unknown, held: Holdings): Reply {
     { ...BOTH, rule_type_id: oneOf('.es-query'), consumer: oneOf('stackAlerts', 'alerts', 'logs'), 'enabled?': isFlag },
     'request body',
   );
-  check(rule);
+  check(rule, held);
   const stored = { id, enabled: true, actions: [], tags: [], ...rule, revision: 0, created_at: held.now() };
   held.stack.set(id, stored);
   return ok(stored);
@@ -47,7 +47,7 @@ function create(id: string, body: unknown, held: Holdings): Reply {
 /** Switching on and off has an address of its own; actions that are not sent are gone. */
 function update(id: string, found: Json, body: unknown, held: Holdings): Reply {
   const rule = checked(body, { ...BOTH, 'alert_delay?': isObject, 'flapping?': isObject }, 'request body');
-  check(rule);
+  check(rule, held);
   const actions = ((rule['actions'] ?? []) as readonly Json[]).map((action) => {
     checked(
       action,
@@ -61,7 +61,9 @@ function update(id: string, found: Json, body: unknown, held: Holdings): Reply {
   return ok(stored);
 }
 
-function check({ schedule, params }: Json): void {
+function check({ schedule, params }: Json, { dials }: Holdings): void {
+  if (dials.noRows && (params as Json)['groupBy'] === 'row')
+    throw new Error('[params.groupBy]: invalid groupBy: "row"');
   checked(schedule, { interval: isSpan }, 'schedule');
   const { esqlQuery } = checked(
     params,

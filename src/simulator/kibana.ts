@@ -14,6 +14,10 @@ interface KibanaDials {
   down: boolean;
   /** Without the Security solution its addresses are unknown. */
   noSecurity: boolean;
+  /** As before 8.19: a stack rule makes one alert for all rows. */
+  noRows: boolean;
+  /** An import is answered 200, and nothing of it was taken. */
+  importFails: boolean;
   /** Answered to every request that writes. */
   status: number | undefined;
 }
@@ -61,7 +65,7 @@ export interface SimulatedKibana extends Holdings {
 export async function startKibana(options: { readonly apiKey?: string } = {}): Promise<SimulatedKibana> {
   let tick = Date.UTC(2026, 10, 1);
   const held: Holdings = {
-    dials: { down: false, noSecurity: false, status: undefined },
+    dials: { down: false, noSecurity: false, noRows: false, importFails: false, status: undefined },
     detection: new Map(),
     stack: new Map(),
     objects: new Map(),

@@ -134,6 +134,7 @@ describe('ES|QL', () => {
     const several = 'CONCAT("\\n", MV_CONCAT(tags, "\\n"), "\\n")';
     assert.equal(condition({ field: 'tags', is: ['x'] }), `${several} LIKE "*\\nx\\n*"`);
     assert.equal(condition({ field: 'tags', starts: ['x'] }), `${several} LIKE "*\\nx*"`);
+    assert.match(condition({ field: 'related.ip', is: ['192.0.2.1'] }), /MV_CONCAT\(TO_STRING\(related\.ip\), /);
     assert.equal(condition({ field: 'url.domain', is: ['a"b\\c'] }), 'url.domain == "a\\"b\\\\c"');
     assert.equal(condition({ field: 'url.domain', contains: ['5*\\?'] }), 'url.domain LIKE "*5\\\\*\\\\\\\\\\\\?*"');
     assert.equal(condition({ field: 'event.severity', is: ['70', '90'] }), 'event.severity IN (70, 90)');

@@ -180,6 +180,17 @@ test('without the Security solution the stack rules are put there, and that the 
   );
 });
 
+test('an older Kibana, which makes no alert for each row, is asked for one for all of them', async (t) => {
+  const { kibana, run } = await start(t);
+  kibana.dials.noRows = true;
+  const notes = notesIn(await run('install'));
+  assert.equal(notes.length, stackRules().length);
+  assert.match(notes[0] ?? '', /one alert for all rows together/);
+  const groups = [...kibana.stack.values()].map(({ params }) => (params as { groupBy: string }).groupBy);
+  assert.deepEqual([...new Set(groups)], ['all']);
+  assert.deepEqual(changesIn(await run('install')), []);
+});
+
 test('uninstall deletes what carries our mark', async (t) => {
   const { kibana, run } = await start(t);
   await run('install');
@@ -205,6 +216,8 @@ test('a refusal is told in Kibana’s words, with what the key needs and without
     );
     return !JSON.stringify([error.message, error.stack]).includes('wrong-secret');
   });
+  kibana.dials.importFails = true;
+  await assert.rejects(run('install'), /data view logs-transmit_security\.idv-\*: .*unsupported_type/);
   kibana.dials.status = 503;
   await assert.rejects(run('install'), /answered 503/);
   kibana.dials.down = true;

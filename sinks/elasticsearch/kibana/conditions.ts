@@ -9,7 +9,7 @@ export function condition(filter: Filter): string {
   if ('not' in filter) return opposite(filter.not);
   const field = columnOf(filter.field);
   if ('exists' in filter) return `${field} IS NOT NULL`;
-  const values = isMultiple(filter.field) ? `CONCAT("\\n", MV_CONCAT(${field}, "\\n"), "\\n")` : undefined;
+  const values = isMultiple(filter.field) ? oneText(filter.field) : undefined;
   if (!('is' in filter)) {
     const [texts, before] = 'starts' in filter ? [filter.starts, ''] : [filter.contains, '*'];
     const [left, start] = values ? [values, before || '*\n'] : [field, before];
@@ -42,6 +42,11 @@ function joined(parts: readonly string[], word: 'AND' | 'OR'): string {
  */
 function isMultiple(field: Field): boolean {
   return 'list' in fields[field];
+}
+
+function oneText(field: Field): string {
+  const column = fields[field].type === 'keyword' ? columnOf(field) : `TO_STRING(${columnOf(field)})`;
+  return `CONCAT("\\n", MV_CONCAT(${column}, "\\n"), "\\n")`;
 }
 
 /** As a column is named in a query. */

@@ -135,17 +135,32 @@ function noEngine(): InstallStep {
 
 async function putRule(kibana: Kibana, put: Put): Promise<InstallStep> {
   const found = await find(kibana, put);
-  if (found === undefined) {
-    const created = await kibana.ask('POST', put.post, put.body);
-    if (created.status !== 200) throw kibana.refused('POST', `${put.post} (${put.name})`, created);
-    return { request: `POST ${put.post} (${put.name})`, body: put.body, result: 'created' };
-  }
-  const step = { request: `PUT ${put.put} (${put.name})`, body: put.onto(found) };
+  if (found === undefined) return write(kibana, 'POST', put.post, put, put.body);
+  const body = put.onto(found);
   const note = whyLeft(put, found);
-  if (note !== undefined) return { ...step, result: 'unchanged', ...(note && { note }) };
-  const updated = await kibana.ask('PUT', put.put, step.body);
-  if (updated.status !== 200) throw kibana.refused('PUT', `${put.put} (${put.name})`, updated);
-  return { ...step, result: 'updated' };
+  if (note === undefined) return write(kibana, 'PUT', put.put, put, body);
+  return { request: `PUT ${put.put} (${put.name})`, body, result: 'unchanged', ...(note && { note }) };
+}
+
+/** An older Kibana makes no alert for each row, and refuses to be asked for it. */
+async function write(
+  kibana: Kibana,
+  method: 'POST' | 'PUT',
+  path: string,
+  { name }: Put,
+  body: unknown,
+): Promise<InstallStep> {
+  const request = `${method} ${path} (${name})`;
+  const result = method === 'POST' ? 'created' : 'updated';
+  const answer = await kibana.ask(method, path, body);
+  if (answer.status === 200) return { request, body, result };
+  const { params } = body as { params?: Found };
+  if (answer.status !== 400 || params?.['groupBy'] !== 'row' || !/groupBy/.test(JSON.stringify(answer.body)))
+    throw kibana.refused(method, `${path} (${name})`, answer);
+  const older = { ...(body as Found), params: { ...params, groupBy: 'all' } };
+  const second = await kibana.ask(method, path, older);
+  if (second.status !== 200) throw kibana.refused(method, `${path} (${name})`, second);
+  return { request, body: older, result, note: 'with one alert for all rows together: this Kibana knows no other' };
 }
 
 async function find(kibana: Kibana, { one }: Put): Promise<Found | undefined> {
