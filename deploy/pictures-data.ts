@@ -5,9 +5,9 @@ import { SCENARIOS } from '../src/simulator/attacks/index.ts';
 import { HOUR, inTimeOrder, newStage, type TimedActivity, twoApplications } from '../src/simulator/attacks/stage.ts';
 import { documentsOf } from '../test/detections/documents.ts';
 
-export type Document = Readonly<Record<string, unknown>>;
+type Document = Readonly<Record<string, unknown>>;
 
-export const SEED = 5;
+const SEED = 5;
 /** A Wednesday. */
 export const END = Date.parse('2026-09-16T18:00:00.000Z');
 export const HOURS = 24;

@@ -71,9 +71,11 @@ export function logicWords(logic: Logic): readonly string[] {
 }
 
 function groupWords({ filter, by, window, atLeast, distinct, unless, recent, quiet }: Group): readonly string[] {
-  const what = distinct ? `different ${code(distinct)}` : atLeast === 1 ? 'event' : 'events';
+  const what = distinct
+    ? `${atLeast} or more different ${code(distinct)}, among events where`
+    : `${counted(atLeast, 'event')} or more where`;
   return [
-    `With ${keyWords(by)}, within ${spanWords(window)}, ${atLeast} or more ${what}, among events where ${filterWords(filter)}.`,
+    `With ${keyWords(by)}, within ${spanWords(window)}, ${what} ${filterWords(filter)}.`,
     ...(unless ? [`Not where the window also holds an event where ${filterWords(unless)}.`] : []),
     ...(recent ? [`Only where the newest of them is at most ${spanWords(recent)} old.`] : []),
     ...(quiet ? [`Events from ${hoursWords(quiet)} do not count.`] : []),
@@ -92,10 +94,10 @@ function rateWords({ part, of, distinct, by, window, baseline, atLeast, above }:
   ];
 }
 
-export function measureWords(measure: Measure): string {
+function measureWords(measure: Measure): string {
   if (measure === 'events') return 'events';
   if (measure === 'sessions') return 'different sessions';
-  if ('share' in measure) return `sessions where ${filterWords(measure.share)}, in percent of all`;
+  if ('share' in measure) return `sessions where ${filterWords(measure.share)}, in percent of those`;
   if ('newest' in measure) return `newest ${code(measure.newest)}`;
   return `average ${code(measure.average)}`;
 }

@@ -8,7 +8,7 @@ import { eventSchema } from './field-documents-schema.ts';
 import { notInSigma } from './sigma.ts';
 
 /** What only the folders of the SIEMs know of a rule, by its uuid. */
-export interface Engines {
+interface Engines {
   /** The type of the rule in Kibana's detection engine. */
   readonly kibana: ReadonlyMap<string, string>;
   /** Whether the Splunk app has a search for it. */

@@ -1,7 +1,7 @@
 /** YAML as Sigma's documents need it: maps, lists and scalars in blocks. */
 
-export type YamlScalar = string | number | boolean;
-export type YamlValue = YamlScalar | readonly YamlScalar[] | YamlMap;
+type YamlScalar = string | number | boolean;
+type YamlValue = YamlScalar | readonly YamlScalar[] | YamlMap;
 export interface YamlMap {
   readonly [key: string]: YamlValue;
 }

@@ -23,7 +23,7 @@ export interface NotInSigma {
   readonly why: string;
 }
 
-export const SIGMA_FOLDER = 'sinks/content/sigma';
+const SIGMA_FOLDER = 'sinks/content/sigma';
 
 /** By path: the text of each file. */
 export function sigmaFiles(): ReadonlyMap<string, string> {
