@@ -5,6 +5,7 @@ import { decimal, replayWords, span } from '../words.ts';
 import { createBurials } from './burials.ts';
 import { damageText, salvageText } from './damage.ts';
 import { createFlapping } from './flapping.ts';
+import { Troubles } from './troubles.ts';
 
 export interface TellerOptions {
   /** How many activities wait for a sink; asked when it goes down or up. */
@@ -29,30 +30,14 @@ export function createTeller(lines: Lines, options: TellerOptions): { readonly t
   return { tell: (news) => teller.tell(news), close: () => teller.close() };
 }
 
-interface Trouble {
-  readonly since: Date;
-  /** Says it with its latest reason; `lasted` where it was said before, with another. */
-  say: (lasted?: string) => void;
-  reason: string;
-  /** Reasons that were said of it, without their numbers. None yet: it is not said. */
-  readonly said: Set<string>;
-}
-
-/** More reasons than this are not said of one trouble. */
-const SAID_REASONS = 10;
-
 class Teller {
   readonly #lines: Lines;
   readonly #now: () => Date;
   readonly #waiting: (sink: string) => Promise<number | undefined>;
-  readonly #summaryMs: number;
   readonly #burials: ReturnType<typeof createBurials>;
   readonly #flapping: ReturnType<typeof createFlapping>;
   readonly #timer: NodeJS.Timeout;
-  /** What is wrong now. */
-  readonly #troubles = new Map<string, Trouble>();
-  /** When a trouble last ended: one that comes back soon is said only if it stays. */
-  readonly #ended = new Map<string, Date>();
+  readonly #troubles: Troubles;
   readonly #met = new Set<string>();
   readonly #damagedPages = new Set<string>();
   #counting: Promise<void> = Promise.resolve();
@@ -61,16 +46,17 @@ class Teller {
     this.#lines = lines;
     this.#now = options.now ?? (() => new Date());
     this.#waiting = options.waiting ?? (async () => undefined);
-    this.#summaryMs = options.summaryMs ?? SUMMARY_MS;
+    const summaryMs = options.summaryMs ?? SUMMARY_MS;
+    this.#troubles = new Troubles(this.#now, summaryMs);
     this.#burials = createBurials(lines.warn);
     this.#flapping = createFlapping({ ...lines, count: (sink, say) => this.#count(sink, say) });
-    this.#timer = setInterval(() => this.#sumUp(), this.#summaryMs).unref();
+    this.#timer = setInterval(() => this.#sumUp(), summaryMs).unref();
   }
 
   tell(news: News): void {
     switch (news.what) {
       case 'collected':
-        this.#ends(`stream ${news.stream}`, (lasted) =>
+        this.#troubles.ends(`stream ${news.stream}`, (lasted) =>
           this.#lines.info(`collecting ${news.stream} works again after ${lasted}`, fieldsOf(news)),
         );
         break;
@@ -84,7 +70,7 @@ class Teller {
         this.#collecting(news);
         break;
       case 'spool_error':
-        this.#begins(`spool ${news.doing}`, () =>
+        this.#troubles.begins(`spool ${news.doing}`, () =>
           this.#lines.error(
             `the spool fails while ${news.doing}: ${news.error}; tried again without end`,
             fieldsOf(news),
@@ -123,7 +109,7 @@ class Teller {
         this.#sinkDown(news);
         break;
       case 'sink_suspected':
-        this.#begins(`${name} suspected`, () =>
+        this.#troubles.begins(`${name} suspected`, () =>
           this.#lines.error(
             `${name} refuses everything: ${news.reason}; ${decimal(news.held)} events are held, none is given up`,
             fieldsOf(news),
@@ -157,16 +143,18 @@ class Teller {
       if (lasted) this.#lines.warn(`collecting ${news.stream} still fails after ${lasted}: ${news.error}`, fields);
       else this.#lines.warn(`${what}; tried again without end`, fields);
     };
-    this.#begins(`stream ${news.stream}`, say, news.error);
+    this.#troubles.begins(`stream ${news.stream}`, say, news.error);
   }
 
   #collecting(news: Of<'collecting'>): void {
     if (news.on) {
-      this.#ends('collecting', (lasted) =>
+      this.#troubles.ends('collecting', (lasted) =>
         this.#lines.info(`collecting goes on after ${lasted}: ${news.reason}`, fieldsOf(news)),
       );
     } else {
-      this.#begins('collecting', () => this.#lines.error(`collecting has stopped: ${news.reason}`, fieldsOf(news)));
+      this.#troubles.begins('collecting', () =>
+        this.#lines.error(`collecting has stopped: ${news.reason}`, fieldsOf(news)),
+      );
     }
   }
 
@@ -179,7 +167,7 @@ class Teller {
         else this.#lines.warn(`sink ${sink} is down: ${reason}${waiting}`, fieldsOf(news));
       });
     };
-    if (this.#begins(`sink ${sink}`, say, reason) === 'flapping') this.#flapping.down(sink, reason);
+    if (this.#troubles.begins(`sink ${sink}`, say, reason) === 'flapping') this.#flapping.down(sink, reason);
   }
 
   #sinkUp(news: Of<'sink_up'>): void {
@@ -188,8 +176,8 @@ class Teller {
     if (!this.#met.has(sink) && !this.#troubles.has(`sink ${sink}`))
       this.#lines.info(`sink ${sink} is up`, fieldsOf(news));
     this.#met.add(sink);
-    this.#troubles.delete(`sink ${sink} suspected`);
-    this.#ends(`sink ${sink}`, (lasted) =>
+    this.#troubles.forget(`sink ${sink} suspected`);
+    this.#troubles.ends(`sink ${sink}`, (lasted) =>
       this.#count(sink, (waiting) =>
         this.#lines.info(`sink ${sink} is up again after ${lasted}${waiting}`, fieldsOf(news)),
       ),
@@ -197,39 +185,12 @@ class Teller {
   }
 
   #spoolWorks(news: News): void {
-    for (const key of this.#troubles.keys()) {
+    for (const key of this.#troubles.names()) {
       if (!key.startsWith('spool ') || !mends(news, key.slice('spool '.length))) continue;
-      this.#ends(key, (lasted) => this.#lines.info(`the spool works again after ${lasted}`, { what: 'spool_works' }));
+      this.#troubles.ends(key, (lasted) =>
+        this.#lines.info(`the spool works again after ${lasted}`, { what: 'spool_works' }),
+      );
     }
-  }
-
-  /** Said once for each reason. One that ended a moment ago is flapping: it is said when it still lasts at the next summary. */
-  #begins(key: string, say: Trouble['say'], reason = ''): 'said' | 'flapping' | undefined {
-    const known = this.#troubles.get(key);
-    if (known) return void Object.assign(known, { say, reason });
-    const trouble = { since: this.#now(), say, reason, said: new Set<string>() };
-    this.#troubles.set(key, trouble);
-    const last = this.#ended.get(key)?.getTime() ?? Number.NEGATIVE_INFINITY;
-    if (trouble.since.getTime() - last <= this.#summaryMs) return 'flapping';
-    this.#say(trouble);
-    return 'said';
-  }
-
-  #say(trouble: Trouble): void {
-    const first = trouble.said.size === 0;
-    const reason = trouble.reason.replace(/\d+/g, '0');
-    if (trouble.said.has(reason) || trouble.said.size === SAID_REASONS) return;
-    trouble.said.add(reason);
-    trouble.say(first ? undefined : span(this.#now().getTime() - trouble.since.getTime()));
-  }
-
-  #ends(key: string, end: (lasted: string) => void): void {
-    const trouble = this.#troubles.get(key);
-    if (!trouble) return;
-    const now = this.#now();
-    this.#troubles.delete(key);
-    this.#ended.set(key, now);
-    if (trouble.said.size > 0) end(span(now.getTime() - trouble.since.getTime()));
   }
 
   /** Says a line with how many wait for the sink; such lines keep their order. */
@@ -243,13 +204,8 @@ class Teller {
 
   #sumUp(): void {
     this.#burials.sumUp();
-    const now = this.#now().getTime();
-    for (const trouble of this.#troubles.values()) {
-      const young = now - trouble.since.getTime() < this.#summaryMs / 2;
-      if (trouble.said.size > 0 || !young) this.#say(trouble);
-    }
+    this.#troubles.sumUp();
     this.#flapping.sumUp(this.#now());
-    for (const [key, at] of this.#ended) if (now - at.getTime() > this.#summaryMs) this.#ended.delete(key);
   }
 }
 
