@@ -89,7 +89,8 @@ async function* uninstallElasticsearch(
     needed ||= stays === true;
     for (const path of partsOf(dataset)) yield stays ? staying(path) : await remove(client, path, signal);
   }
-  for (const path of SHARED) yield needed ? staying(path) : await remove(client, path, signal);
+  const shared = (await askPolicies(client, POLICY, signal)) ? SHARED : [COMPONENT];
+  for (const path of shared) yield needed ? staying(path) : await remove(client, path, signal);
 }
 
 function staying(path: string): InstallStep {

@@ -32,6 +32,12 @@ async function metaOf(cluster: Cluster, index: string | undefined): Promise<unkn
 }
 
 async function installsOn(cluster: Cluster): Promise<void> {
+  const put = (await run(cluster, 'install')).filter(({ result }) => result === 'created').length;
+  assert.ok(put >= 9, `${put} things were put there`);
+  const taken = await run(cluster, 'uninstall');
+  assert.equal(taken.filter(({ result }) => result === 'removed').length, put);
+  assert.ok(taken.every(({ result, note }) => result === 'removed' || note === 'is not there'));
+
   // As a release before the present one left it: a template of ours, and an index that carries no version.
   const older = { managed_by: 'mosaic-siem-forwarder', version: CONTENT_VERSION - 1 };
   await cluster.must('PUT', `/_index_template/${TEMPLATE}`, {

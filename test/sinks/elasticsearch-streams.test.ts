@@ -93,6 +93,9 @@ test('without policies the lifecycle is that of data streams; nothing is ever de
   const { template } = serverless.server.installed.get(path) as { template: unknown };
   assert.deepEqual(template, { lifecycle: { enabled: true } });
   assert.equal(serverless.server.installed.has('/_ilm/policy/transmit_security-lifecycle'), false);
+  const removed = await serverless.run('uninstall');
+  assert.ok(removed.every(({ result }) => result === 'removed'));
+  assert.equal(serverless.server.installed.size, 0);
   const old = await start(t);
   old.server.dials.version = '8.13.4';
   await old.run('install');
