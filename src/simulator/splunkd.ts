@@ -39,7 +39,7 @@ export interface SimulatedSplunkd {
   close(): Promise<void>;
 }
 
-export interface PackagedObject {
+interface PackagedObject {
   readonly collection: string;
   readonly name: string;
   readonly settings: Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ export function termOf(field: Field): string {
   return /^\w+$/.test(name) ? name : `'${name}'`;
 }
 
-export function isList(field: Field): boolean {
+function isList(field: Field): boolean {
   const row = FIELDS[field];
   return 'list' in row && row.list;
 }
@@ -38,13 +38,13 @@ export function fieldsOf(filter: Filter): readonly Field[] {
 
 /** A text in quotes. None of ours has a character that the search language would read otherwise. */
 export function text(value: string): string {
-  if (/["\\`$|*^[\]\n]/.test(value)) throw new Error(`this text needs more than quotes in a search: ${value}`);
+  if (/["\\`$|^[\]\n]/.test(value)) throw new Error(`this text needs more than quotes in a search: ${value}`);
   return `"${value}"`;
 }
 
 /**
- * For `search`, which finds by the index and compares without case: all events that pass the filter, and perhaps others.
- * Undefined: any event may.
+ * For `search`, which finds by the index and compares without case and takes `*` for anything: all events that pass the filter, and
+ * perhaps others. Undefined: any event may.
  */
 export function roughly(filter: Filter): string | undefined {
   if ('all' in filter) {
@@ -132,5 +132,5 @@ function oneOf(values: readonly string[]): string {
 function pattern(value: string): string {
   return text(value)
     .slice(1, -1)
-    .replace(/[.?+(){}]/g, '[$&]');
+    .replace(/[.*?+(){}]/g, '[$&]');
 }
