@@ -152,9 +152,13 @@ test('the real process survives each attack, and collects and delivers behind ea
     const least = attacks.filter(({ gap }) => gap === reason).length;
     assert.ok((gaps[reason] ?? 0) >= least, `${gaps[reason]} gaps for ${reason}, at least ${least} are true`);
   }
-  const collected = attacks.reduce((sum, { activities }) => sum + activities + 1, 0);
+  // Of an answer that was cut off there may be nothing on a busy machine, and then it counts as none.
+  const most = attacks.reduce((sum, { activities }) => sum + activities + 1, 0);
+  const least = attacks.reduce((sum, { activities, gap }) => sum + (gap ? 0 : activities) + 1, 0);
   const [sink] = report.sinks;
-  assert.deepEqual([sink?.collected, sink?.waiting, sink?.deadLetters], [collected, 0, 0]);
+  const collected = sink?.collected ?? 0;
+  assert.ok(collected >= least && collected <= most, `${collected} collected, between ${least} and ${most} are true`);
+  assert.deepEqual([sink?.waiting, sink?.deadLetters], [0, 0]);
 });
 
 test('nor does a token endpoint that means harm', async (t) => {
