@@ -30,14 +30,14 @@ async function main(names: readonly string[]): Promise<number> {
   return status;
 }
 
-/** Scripts that others read; they are no servers. */
-const SHARED_PARTS: ReadonlySet<string> = new Set(['common', 'debian']);
+/** Scripts that others read, and checkers that only `npm run test:detections` asks for. */
+const NOT_HERE: ReadonlySet<string> = new Set(['common', 'debian', 'appinspect', 'ql', 'sigma']);
 
 /** Side by side; the scripts wait for each other where they must. What cannot be had, the tests say. */
 async function fetchAll(): Promise<readonly string[]> {
   console.error(`integration: the servers are kept in ${CACHE}`);
   const scripts = readdirSync(join(HERE, 'servers')).filter((file) => file.endsWith('.sh'));
-  const servers = scripts.map((file) => file.slice(0, -'.sh'.length)).filter((name) => !SHARED_PARTS.has(name));
+  const servers = scripts.map((file) => file.slice(0, -'.sh'.length)).filter((name) => !NOT_HERE.has(name));
   const found = await Promise.all(servers.map(fetchServer));
   return servers.filter((_, index) => found[index] !== undefined);
 }

@@ -215,8 +215,9 @@ export const OVERVIEW: readonly Panel[] = [
   {
     id: 'browsers',
     title: 'Browsers',
-    tells: 'Sessions by browser.',
+    tells: 'Sessions by browser, as the SDK names it.',
     kind: 'bars',
+    filter: { field: 'transmit_security.idv.sdk_version', exists: true },
     measure: 'sessions',
     by: 'user_agent.name',
     width: 12,
