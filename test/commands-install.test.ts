@@ -66,7 +66,7 @@ describe('install', () => {
     assert.match(without.stderr, /a sink of type elasticsearch in a config; --dry-run needs none/);
     const nothing = await run('file', '--dry-run');
     assert.equal(nothing.status, 2);
-    assert.match(nothing.stderr, /type file is of a kind \(file\) that has nothing to install; elasticsearch has/);
+    assert.match(nothing.stderr, /type file is of a kind \(file\) that has nothing to install; splunk_hec, elasticsearch has/);
     assert.equal((await run('elastic', '--dry-run')).status, 78);
   });
 
