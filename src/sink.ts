@@ -79,6 +79,8 @@ export interface SinkDefinition<Options> {
   open(options: Options, context: SinkContext, signal: AbortSignal): Promise<Sink>;
   probe?(options: Options, context: SinkContext, signal: AbortSignal): Promise<ProbeReport>;
   install?(options: Options, admin: AdminContext, signal: AbortSignal): AsyncIterable<InstallStep>;
+  /** Options that stand in for those of a config where `install --dry-run TYPE` has none: nothing is called with them. */
+  readonly sample?: object;
   /** Takes away what `install` put there and nothing else: events and what the user added stay. */
   uninstall?(options: Options, admin: AdminContext, signal: AbortSignal): AsyncIterable<InstallStep>;
   /**

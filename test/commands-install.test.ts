@@ -13,8 +13,12 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 /** In a folder without a forwarder.yaml. */
 function run(...words: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  return perform('install', ...words);
+}
+
+function perform(...words: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, 'install', ...words], { cwd: folder.path }, (error, stdout, stderr) =>
+    execFile(process.execPath, [MAIN, ...words], { cwd: folder.path }, (error, stdout, stderr) =>
       resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
@@ -48,6 +52,15 @@ describe('install', () => {
       assert.ok(result === 'dry-run' && (/^POST \//.test(String(request)) || typeof body === 'object'));
   });
 
+  it('does so for each type that has something to install, and for taking it out', async () => {
+    for (const type of ['splunk_hec', 'elasticsearch'])
+      for (const verb of ['install', 'uninstall']) {
+        const { status, stdout, stderr } = await perform(verb, type, '--dry-run');
+        assert.deepEqual([status, stderr], [0, ''], type);
+        assert.ok(stdout.split('\n').filter((line) => line.startsWith('dry-run')).length > 5, stdout);
+      }
+  });
+
   it('sends the administrative key to no address in the clear', async () => {
     for (const [url, said] of [
       ['kibana.example.com', 'must begin with https://'],
@@ -66,7 +79,10 @@ describe('install', () => {
     assert.match(without.stderr, /a sink of type elasticsearch in a config; --dry-run needs none/);
     const nothing = await run('file', '--dry-run');
     assert.equal(nothing.status, 2);
-    assert.match(nothing.stderr, /type file is of a kind \(file\) that has nothing to install; splunk_hec, elasticsearch has/);
+    assert.match(
+      nothing.stderr,
+      /type file is of a kind \(file\) that has nothing to install; these have: splunk_hec, elasticsearch/,
+    );
     assert.equal((await run('elastic', '--dry-run')).status, 78);
   });
 

@@ -20,6 +20,7 @@ const elasticsearch: SinkDefinition<Options> = {
   probe,
   install,
   uninstall,
+  sample: { url: 'https://elasticsearch.invalid:9200' },
   held,
 };
 export default elasticsearch;

@@ -30,6 +30,7 @@ const splunkHec: SinkDefinition<Options> = {
   probe,
   install,
   uninstall,
+  sample: { url: 'https://splunk.invalid:8088', token: 'none' },
   encode: { hec: (event) => envelopeEncoder({ host: hostname() })(event) },
 };
 export default splunkHec;

@@ -117,7 +117,7 @@ async function withoutConfig(verb: Verb, name: string, { config, dryRun }: Optio
     version: readVersion(),
     log: (_: string, message: string) => remark(message),
   };
-  const sinkOptions = definition.options.parse({ url: `https://${name}.invalid` });
+  const sinkOptions = definition.options.parse(definition.sample ?? {});
   return { steps, context, sinkOptions, secrets: () => [] };
 }
 
@@ -126,7 +126,7 @@ function stepsOf(verb: Verb, definition: SinkDefinition<unknown>, what: string):
   const steps = definition[verb];
   if (steps) return steps;
   const able = sinks.filter((each) => each[verb]).map((each) => each.type);
-  throw new Failure(`${what} is of a kind (${type}) that has nothing to ${verb}; ${able.join(', ')} has`, 2);
+  throw new Failure(`${what} is of a kind (${type}) that has nothing to ${verb}; these have: ${able.join(', ')}`, 2);
 }
 
 function chosen(config: Config, name: string): SinkConfig {
