@@ -110,7 +110,7 @@ describe('ES|QL', () => {
     const text = esql({ ...rate, above: { times: 3 } });
     assert.match(text, /WHERE @timestamp >= NOW\(\) - 169 hours/);
     assert.match(text, /EVAL recent = @timestamp >= NOW\(\) - 1 hour\n/);
-    assert.match(text, /all_before = COUNT_DISTINCT\(CASE\(NOT recent, event\.id\)\)/);
+    assert.match(text, /all_before = COUNT_DISTINCT\(CASE\(NOT recent, event\.id\), 40000\)/);
     assert.match(text, /WHERE all_now >= 50 AND all_before >= 50/);
     assert.match(text, /WHERE share > 3 \* usual_share/);
     assert.match(

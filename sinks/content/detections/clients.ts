@@ -1,5 +1,5 @@
 import type { Detection } from '../detection.ts';
-import { code, SESSION, starting } from './codes.ts';
+import { BY_API, code, SESSION, starting } from './codes.ts';
 
 /** What the applicant's device tells of itself, how fast it is, where it is sent, and what fails on it. All of it can be forged. */
 export const CLIENTS: readonly Detection[] = [
@@ -172,16 +172,21 @@ function signs() {
     {
       name: 'program',
       filter: {
-        field: 'user_agent.original',
-        contains: [
-          'HeadlessChrome',
-          'PhantomJS',
-          'Electron/',
-          'python-requests',
-          'python-httpx',
-          'curl/',
-          'Go-http-client',
-          'Nexus 5 Build/MRA58N',
+        all: [
+          {
+            field: 'user_agent.original',
+            contains: [
+              'HeadlessChrome',
+              'PhantomJS',
+              'Electron/',
+              'python-requests',
+              'python-httpx',
+              'curl/',
+              'Go-http-client',
+              'Nexus 5 Build/MRA58N',
+            ],
+          },
+          { not: BY_API },
         ],
       },
     },

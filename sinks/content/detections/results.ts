@@ -37,7 +37,7 @@ export const RESULTS: readonly Detection[] = [
     next: [
       'Open the sessions in Mosaic and compare the documents: the same face, the same template, numbers in a row.',
       'Look for successes from the same address or devices (D9), and hold what was opened with them.',
-      'Where it is an attack, deny the address, and the document type where it was one, by restriction criteria.',
+      'Where it is an attack, block the address in front of the application, and the document type, where it was one, by restriction criteria.',
     ],
   },
   {

@@ -1,5 +1,5 @@
 import type { Detection } from '../detection.ts';
-import { code, HANDED_OFF, REJECTED, SESSION, STARTED, SUCCESS, starting } from './codes.ts';
+import { BY_API, code, HANDED_OFF, REJECTED, SESSION, STARTED, SUCCESS, starting } from './codes.ts';
 
 /** How many sessions there are, how they run, and who is on the other end. */
 export const SESSIONS: readonly Detection[] = [
@@ -24,6 +24,7 @@ export const SESSIONS: readonly Detection[] = [
     ],
     wrongWhen: [
       'Many applicants share the address: a call centre, a campus, the NAT of a mobile carrier.',
+      'Servers of yours create the sessions, and `session_created` carries their address: put it on the allow-list.',
       'A load test of your own.',
     ],
     next: [
@@ -77,11 +78,12 @@ export const SESSIONS: readonly Detection[] = [
         severity: 'medium',
         logic: {
           kind: 'group',
-          filter: { field: 'source.geo.country_iso_code', exists: true },
+          filter: { all: [{ field: 'source.geo.country_iso_code', exists: true }, { not: BY_API }] },
           by: [SESSION],
           window: '1h',
           atLeast: 2,
           distinct: 'source.geo.country_iso_code',
+          recent: '30m',
           unless: HANDED_OFF,
         },
       },
@@ -110,11 +112,12 @@ export const SESSIONS: readonly Detection[] = [
         severity: 'medium',
         logic: {
           kind: 'group',
-          filter: { field: 'user_agent.original', exists: true },
+          filter: { all: [{ field: 'user_agent.original', exists: true }, { not: BY_API }] },
           by: [SESSION],
           window: '24h',
           atLeast: 2,
           distinct: 'user_agent.original',
+          recent: '6h',
           unless: HANDED_OFF,
         },
       },

@@ -11,6 +11,8 @@ import { inUnits, milliseconds, reach } from './span.ts';
 const SOURCE = dataStream('idv', '*');
 const APPLICATION: Field = 'transmit_security.idv.app_id';
 const AT_MOST = 20;
+/** Distinct values are counted by estimate beyond 3,000 unless told otherwise; two shares are too near to each other for that. */
+const EXACT_UP_TO = 40_000;
 
 export function esql(logic: Logic): string {
   switch (logic.kind) {
@@ -150,7 +152,8 @@ function pace({ from, to, by, window, under }: Pace): string {
 function rate(logic: Rate): string {
   const { part, of, distinct, by, window, atLeast, above } = logic;
   const counted = columnOf(distinct ?? 'event.id');
-  const count = (...conditions: readonly string[]) => `COUNT_DISTINCT(CASE(${conditions.join(' AND ')}, ${counted}))`;
+  const count = (...conditions: readonly string[]) =>
+    `COUNT_DISTINCT(CASE(${conditions.join(' AND ')}, ${counted}), ${EXACT_UP_TO})`;
   const [recent, usual] = ['recent', 'NOT recent'];
   const limit =
     'times' in above
