@@ -7,14 +7,19 @@ import { HOUR, MINUTE } from './schedule.ts';
 const CODES = ['no', 'yes', 'page', 'upload.front', 'upload.back'] as const;
 const ADDRESSES = ['192.0.2.1', '198.51.100.2', '2001:db8::3'] as const;
 
-/** Events on full minutes over four hours, some at the same one, some stored twice, some without a session or a country. */
+/**
+ * Events on full minutes over four hours, some at the same one, some stored twice, some without a session or a country; and at each
+ * full hour one of a session of its own.
+ */
 export function crowdedEvents(seed: number, end: number): readonly StoredEvent[] {
   const random = randomFrom(seed);
   const events = Array.from({ length: 300 }, (_, index) => {
-    const at = end - random.between(0, 240) * MINUTE;
-    const code = random.pick(CODES);
+    const hour = Math.floor(end / HOUR - index) * HOUR;
+    const isEdge = index < 4;
+    const at = isEdge ? hour : end - random.between(0, 240) * MINUTE;
+    const code = isEdge ? 'no' : random.pick(CODES);
     const geo = random.chance(0.9) && { geo: { country_iso_code: random.pick(['DE', 'GB']) } };
-    const session = random.chance(0.95) && { session_id: `s${random.between(1, 12)}` };
+    const session = random.chance(0.95) && { session_id: isEdge ? `hour${index}` : `s${random.between(1, 12)}` };
     const id = `e${seed}-${index}`;
     const document = {
       '@timestamp': new Date(at).toISOString(),
@@ -47,7 +52,7 @@ export const CROWDED_RULES: readonly Logic[] = [
   { ...NO, by: ['source.ip'], atLeast: 4, distinct: SESSION },
   { ...NO, by: [SESSION], atLeast: 1, unless: UPLOAD },
   { ...NO, by: [SESSION], atLeast: 1, unless: UPLOAD, recent: '10m' },
-  { ...NO, by: [APPLICATION], atLeast: 4, quiet: [14, 15] },
+  { ...NO, by: [SESSION], atLeast: 1, quiet: [14, 15] },
   { ...NO, by: [SESSION], filter: { field: COUNTRY, exists: true }, atLeast: 2, distinct: COUNTRY },
   {
     kind: 'signs',
