@@ -69,8 +69,22 @@ describe('install', () => {
     ] as const) {
       const { status, stderr } = await run('elasticsearch', '--dry-run', '--kibana', url);
       assert.deepEqual([status, stderr.includes(said)], [2, true], stderr);
+      assert.doesNotMatch(stderr, /u:p/);
     }
+    const behind = await run('elasticsearch', '--dry-run', '--kibana', 'https://kibana.example.com/?space=soc');
+    assert.deepEqual([behind.status, /nothing behind its path/.test(behind.stderr)], [2, true]);
     assert.equal((await run('elasticsearch', '--dry-run', '--kibana', 'http://127.0.0.1:5601')).status, 0);
+  });
+
+  it('takes no other key where the file of the administrative one is empty', async () => {
+    const { status, stdout, stderr } = await run(
+      'elasticsearch',
+      '--dry-run',
+      '--admin-key-file',
+      folder.file('key', '\n'),
+    );
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /key is empty$/m);
   });
 
   it('says what it needs', async () => {

@@ -75,9 +75,16 @@ async function act(verb: Verb, name: string, options: Options): Promise<void> {
 }
 
 function readUrl(option: string, text: string): string {
-  const mistake = /^https?:\/\//i.test(text) ? urlMistake(text, false) : 'must begin with https://';
-  if (mistake) throw new Failure(`${option} ${printable(text)}: ${mistake.replace(/, or add insecure.*/, '')}`, 2);
+  const mistake = urlMistakeOf(text);
+  // A password that should not be in it is not told to whoever reads the log of a pipeline.
+  const shown = printable(text.replace(/\/\/.*@/, '//***@'));
+  if (mistake) throw new Failure(`${option} ${shown}: ${mistake.replace(/, or add insecure.*/, '')}`, 2);
   return text.replace(/\/+$/, '');
+}
+
+function urlMistakeOf(text: string): string | undefined {
+  if (!/^https?:\/\//i.test(text)) return 'must begin with https://';
+  return urlMistake(text, false) ?? (/[?#]/.test(text) ? 'must hold nothing behind its path' : undefined);
 }
 
 /** As it is, and as a header carries it. */
@@ -140,10 +147,18 @@ function chosen(config: Config, name: string): SinkConfig {
 
 function adminKey(file: string | undefined): string | undefined {
   if (!file) return process.env['MOSAIC_SIEM_ADMIN_KEY'];
+  const key = readKey(file);
+  // Without one the sink's own credentials would be taken, which nobody has asked for.
+  if (key === '') throw new Failure(`--admin-key-file ${printable(file)} is empty`, 2);
+  return key;
+}
+
+function readKey(file: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    throw new Failure(`--admin-key-file ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 2, error);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Failure(`--admin-key-file ${printable(file)} cannot be read: ${code}`, 2, error);
   }
 }
 

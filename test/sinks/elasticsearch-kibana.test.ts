@@ -1,5 +1,7 @@
 /** `install` and `uninstall` on Kibana: what is put there, what is the user's, what stays. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import elasticsearch from '../../sinks/elasticsearch/index.ts';
 import { detectionRules } from '../../sinks/elasticsearch/kibana/rules.ts';
@@ -222,6 +224,28 @@ test('a refusal is told in Kibana’s words, with what the key needs and without
   await assert.rejects(run('install'), /answered 503/);
   kibana.dials.down = true;
   await assert.rejects(run('install'), /127\.0\.0\.1/);
+});
+
+test('uninstall says what of the user’s went with a rule and a dashboard', async (t) => {
+  const { kibana, run } = await start(t);
+  await run('install');
+  const [rule] = detectionRules();
+  kibana.edit(rule?.rule_id ?? '', { risk_score: 99, interval: '2h' });
+  kibana.edit(`dashboard:${savedObjects().at(-1)?.id}`, { title: 'mine' });
+  const notes = notesIn(await run('uninstall'));
+  assert.deepEqual(notes, ['with what was changed in Kibana: risk_score, interval', 'with what was changed in Kibana']);
+});
+
+test('a page in front of Kibana that answers 200 to everything is no Kibana', async (t) => {
+  const { run } = await start(t);
+  const page = createServer((request, response) => {
+    request.resume().once('end', () => response.end('<html>Log in</html>'));
+  });
+  await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+  t.after(() => page.close());
+  const kibana = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
+  for (const verb of ['install', 'uninstall'] as const)
+    await assert.rejects(run(verb, { kibana }), /^Error: http:\S+ answered \w+ \/api\/\S+ with what is no JSON/);
 });
 
 test('the simulated Kibana refuses what the real one refuses', async (t) => {

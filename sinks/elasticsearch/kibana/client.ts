@@ -40,7 +40,11 @@ export function connectKibana(
     const answer = await http.request({ ...request, ...(body !== undefined && { body }) }, signal);
     if (answer.incomplete)
       throw new Error(`the answer of ${url} to ${method} ${path} did not arrive whole (${answer.incomplete})`);
-    return { status: answer.status, body: parsed(answer.body.toString()) };
+    const answered = { status: answer.status, body: parsed(answer.body.toString()) };
+    // A proxy's page to log in on is a 200 too, and must not pass for a rule or a dashboard of somebody else.
+    if (answer.status === 200 && (typeof answered.body !== 'object' || answered.body === null))
+      throw new Error(`${url} answered ${method} ${path} with what is no JSON: is this Kibana, and nothing before it?`);
+    return answered;
   };
   return {
     ask: (method, path, body) =>

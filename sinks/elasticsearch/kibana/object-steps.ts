@@ -9,7 +9,7 @@ export const IMPORT = '/api/saved_objects/_import?overwrite=true';
 const EXPORT = '/api/saved_objects/_export';
 
 interface Found {
-  readonly attributes: { readonly description?: string; readonly title?: string };
+  readonly attributes?: { readonly description?: string; readonly title?: string };
   readonly created_at?: string;
   readonly updated_at?: string;
 }
@@ -52,8 +52,8 @@ function whyLeft(object: SavedObject, found: Found): string | undefined {
     : `was changed and stays so; to get version ${CONTENT_VERSION}, delete it and install again`;
 }
 
-function markIn({ attributes }: Pick<Found, 'attributes'>) {
-  return readMark([String(attributes['description'] ?? '')]);
+function markIn({ attributes }: Pick<Found | SavedObject, 'attributes'>) {
+  return readMark([String(attributes?.['description'] ?? '')]);
 }
 
 /** The export is the one way of asking that every Kibana has. It refuses an object that is not there, and says so. */
@@ -90,5 +90,6 @@ async function removeObject(kibana: Kibana, object: SavedObject, path: string): 
     return { result: 'unchanged', note: 'was changed: stays' };
   const answer = await kibana.ask('DELETE', path);
   if (answer.status !== 200) throw kibana.refused('DELETE', path, answer);
-  return { result: 'removed' };
+  const changed = found.created_at !== found.updated_at;
+  return { result: 'removed', ...(changed && { note: 'with what was changed in Kibana' }) };
 }

@@ -179,8 +179,13 @@ function whyLeft(put: Put, found: Found): string | undefined {
   const current = mark.version === CONTENT_VERSION && mark.digest === digestOf(ours);
   if (digestOf(theirs) === digestOf(ours)) return current ? '' : undefined;
   if (digestOf(theirs) === mark.digest) return undefined;
-  const different = Object.keys(ours).filter((name) => digestOf([theirs[name]]) !== digestOf([ours[name]]));
-  return `was changed and stays so; it differs from ours in ${different.join(', ')}`;
+  return `was changed and stays so; it differs from ours in ${different(theirs, ours)}`;
+}
+
+function different(theirs: Found, ours: Found): string {
+  return Object.keys(ours)
+    .filter((name) => digestOf([theirs[name]]) !== digestOf([ours[name]]))
+    .join(', ');
 }
 
 export async function* removeRules(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
@@ -195,9 +200,14 @@ export async function* removeRules(kibana: Kibana, dryRun: boolean): AsyncGenera
 async function removeRule(kibana: Kibana, put: Put): Promise<Omit<InstallStep, 'request'>> {
   const found = await find(kibana, put);
   if (!found) return { result: 'unchanged', note: 'is not there' };
-  if (!readMark((found['tags'] ?? []) as readonly string[]))
-    return { result: 'unchanged', note: 'has not our tag: stays' };
+  const mark = readMark((found['tags'] ?? []) as readonly string[]);
+  if (!mark) return { result: 'unchanged', note: 'has not our tag: stays' };
   const answer = await kibana.ask('DELETE', put.one);
   if (answer.status !== 200 && answer.status !== 204) throw kibana.refused('DELETE', put.one, answer);
-  return { result: 'removed' };
+  const theirs = put.tuned(found);
+  if (digestOf(theirs) === mark.digest) return { result: 'removed' };
+  return {
+    result: 'removed',
+    note: `with what was changed in Kibana: ${different(theirs, put.tuned(put.body as Found))}`,
+  };
 }
