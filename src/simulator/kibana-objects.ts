@@ -1,6 +1,6 @@
 /** Saved objects of the simulated Kibana: import of a file, export, deletion. */
 import type { Asked, Holdings } from './kibana.ts';
-import { checked, isList, isObject, isText, type Json, ok, oneOf, type Reply, refused } from './kibana-check.ts';
+import { checked, isList, isObject, isText, type Json, newId, ok, oneOf, type Reply, refused } from './kibana-check.ts';
 
 const ONE = /^\/api\/saved_objects\/([^/_][^/]*)\/([^/]+)$/;
 
@@ -10,7 +10,9 @@ export function savedObjects(asked: Asked, held: Holdings): Reply | undefined {
   if (path === '/api/saved_objects/_export' && method === 'POST') return save(JSON.parse(asked.text) as Json, held);
   const [, type, id] = ONE.exec(path) ?? [];
   if (type === undefined || method !== 'DELETE') return undefined;
-  return held.objects.delete(`${type}:${id}`) ? ok({}) : refused(404, `Saved object [${type}/${id}] not found`);
+  if (!held.objects.delete(`${type}:${id}`)) return refused(404, `Saved object [${type}/${id}] not found`);
+  held.homes.delete(`${type}:${id}`);
+  return ok({});
 }
 
 /** An object that names what is not there is not put there, and the answer is 200 all the same. */
@@ -29,7 +31,10 @@ function load(asked: Asked, held: Holdings): Reply {
       errors.push({ type, id, error: { type: 'conflict' } });
     else {
       const time = held.now();
-      held.objects.set(key, { type, id, attributes, references, created_at: time, updated_at: time });
+      // What another space has already is put there all the same, with another id.
+      const put = held.isElsewhere(key) ? newId() : id;
+      held.homes.set(`${type}:${put}`, held.space);
+      held.objects.set(`${type}:${put}`, { type, id: put, attributes, references, created_at: time, updated_at: time });
     }
   }
   const successCount = objects.length - errors.length;

@@ -22,11 +22,15 @@ export function stackRules({ method, path, text }: Asked, held: Holdings): Reply
   const id = PATH.exec(path)?.[1];
   if (id === undefined) return undefined;
   const found = held.stack.get(id);
-  if (method === 'POST') return found ? refused(409, `${id} is there already`) : create(id, JSON.parse(text), held);
+  if (method === 'POST')
+    return found || held.isElsewhere(`alert:${id}`)
+      ? refused(409, `${id} is there already`)
+      : create(id, JSON.parse(text), held);
   if (!found) return refused(404, `Saved object [alert/${id}] not found`);
   if (method === 'PUT') return update(id, found, JSON.parse(text), held);
   if (method !== 'DELETE') return ok(found);
   held.stack.delete(id);
+  held.homes.delete(`alert:${id}`);
   return { status: 204, body: undefined };
 }
 
@@ -41,6 +45,7 @@ function create(id: string, body: unknown, held: Holdings): Reply {
   check(rule, held);
   const stored = { id, enabled: true, actions: [], tags: [], ...rule, revision: 0, created_at: held.now() };
   held.stack.set(id, stored);
+  held.homes.set(`alert:${id}`, held.space);
   return ok(stored);
 }
 

@@ -39,6 +39,11 @@ export interface Holdings {
   readonly stack: Map<string, Json>;
   /** By `type:id`. */
   readonly objects: Map<string, SavedObject>;
+  /** Of the objects and stack rules of all spaces together, by `type:id`: the space. */
+  readonly homes: Map<string, string>;
+  readonly space: string;
+  /** Another space has it. */
+  isElsewhere(key: string): boolean;
   /** A clock that is never twice the same. */
   now(): string;
 }
@@ -59,25 +64,35 @@ export interface SimulatedKibana extends Holdings {
    * rule, `stack:ID`, `dashboard:ID` or `index-pattern:ID`.
    */
   edit(id: string, change: Json): void;
+  /** What another space holds. */
+  in(space: string): Holdings;
   close(): Promise<void>;
 }
 
 export async function startKibana(options: { readonly apiKey?: string } = {}): Promise<SimulatedKibana> {
   let tick = Date.UTC(2026, 10, 1);
-  const held: Holdings = {
-    dials: { down: false, noSecurity: false, noRows: false, importFails: false, status: undefined },
-    detection: new Map(),
-    stack: new Map(),
-    objects: new Map(),
-    now: () => {
-      tick += 1000;
-      return new Date(tick).toISOString();
-    },
+  const now = () => {
+    tick += 1000;
+    return new Date(tick).toISOString();
   };
+  const shared = {
+    dials: { down: false, noSecurity: false, noRows: false, importFails: false, status: undefined },
+    homes: new Map<string, string>(),
+    now,
+  };
+  const spaces = new Map<string, Holdings>();
+  const inSpace = (space: string): Holdings => {
+    const isElsewhere = (key: string) => (shared.homes.get(key) ?? space) !== space;
+    const maps = { detection: new Map(), stack: new Map(), objects: new Map() };
+    const held = spaces.get(space) ?? { ...shared, space, isElsewhere, ...maps };
+    spaces.set(space, held);
+    return held;
+  };
+  const held = inSpace('');
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
-    serve(request, response, options.apiKey, held).catch(() => response.destroy());
+    serve(request, response, options.apiKey, inSpace).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -85,6 +100,7 @@ export async function startKibana(options: { readonly apiKey?: string } = {}): P
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     edit: (id, change) => edit(id, change, held),
+    in: inSpace,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -106,15 +122,17 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   apiKey: string | undefined,
-  held: Holdings,
+  inSpace: (space: string) => Holdings,
 ): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  if (held.dials.down) return void response.destroy();
   const url = new URL(request.url ?? '/', 'http://localhost');
+  const [, space = '', path = ''] = /^(?:\/s\/([^/]+))?(\/.*)$/.exec(decodeURIComponent(url.pathname)) ?? [];
+  const held = inSpace(space);
+  if (held.dials.down) return void response.destroy();
   const asked: Asked = {
     method: request.method ?? '',
-    path: decodeURIComponent(url.pathname),
+    path,
     query: url.searchParams,
     type: request.headers['content-type'] ?? '',
     text: Buffer.concat(chunks).toString(),

@@ -57,6 +57,26 @@ test('dashboards and rules are put there one by one, and a second time changes n
   assert.equal(JSON.stringify([...kibana.detection, ...kibana.stack, ...kibana.objects]), before);
 });
 
+test('each space has its own, and is uninstalled alone', async (t) => {
+  const { kibana, run } = await start(t);
+  const first = await run('install');
+  const soc = { kibana: `${kibana.url}/s/soc` };
+  const second = await run('install', soc);
+  assert.deepEqual(
+    second.map(({ result }) => result),
+    first.map(({ result }) => result),
+  );
+  assert.deepEqual(changesIn(await run('install', soc)), []);
+  const ids = (space: string) => [...kibana.in(space).objects.keys(), ...kibana.in(space).stack.keys()];
+  assert.equal(new Set([...ids(''), ...ids('soc')]).size, 2 * ids('').length);
+  assert.ok(kibana.in('soc').objects.has(`index-pattern:${DATA_VIEW}-soc`));
+  for (const { id } of stackRules('soc'))
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  await run('uninstall', soc);
+  assert.deepEqual(ids('soc'), []);
+  assert.deepEqual(changesIn(await run('install')), []);
+});
+
 test('without an address of Kibana it is left out, and that is said', async (t) => {
   const { kibana, run } = await start(t);
   for (const verb of ['install', 'uninstall'] as const) {

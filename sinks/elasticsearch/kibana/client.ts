@@ -1,6 +1,7 @@
 /** Kibana as `install` asks it: one request, one answer, nothing repeated. */
 import { type AdminContext, httpClient, printable } from '../../../src/sink.ts';
 import type { Credentials } from '../options.ts';
+import { spaceOf } from './space.ts';
 
 export interface Answer {
   readonly status: number;
@@ -9,6 +10,8 @@ export interface Answer {
 }
 
 export interface Kibana {
+  /** '' is the default one. */
+  readonly space: string;
   /** Any status is an answer. Throws where there is none. */
   ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
   /** A file of one line. */
@@ -47,6 +50,7 @@ export function connectKibana(
     return answered;
   };
   return {
+    space: spaceOf(url),
     ask: (method, path, body) =>
       body === undefined ? send(method, path) : send(method, path, 'application/json', JSON.stringify(body)),
     upload: (path, line) => send('POST', path, `multipart/form-data; boundary=${BOUNDARY}`, multipart(line)),

@@ -15,7 +15,7 @@ interface Found {
 }
 
 export async function* putObjects(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
-  for (const object of savedObjects()) {
+  for (const object of savedObjects(kibana.space)) {
     const step = { request: `POST ${IMPORT} (${nameOf(object)})`, body: object };
     if (dryRun) yield { ...step, result: 'dry-run' };
     else yield { ...step, ...(await putObject(kibana, object)) };
@@ -73,7 +73,7 @@ function isMissing({ status, body }: Answer): boolean {
 
 /** The dashboards first: they name the data view. */
 export async function* removeObjects(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
-  for (const object of savedObjects().toReversed()) {
+  for (const object of savedObjects(kibana.space).toReversed()) {
     const path = `/api/saved_objects/${object.type}/${object.id}`;
     const request = `DELETE ${path} (${nameOf(object)})`;
     if (dryRun) yield { request, result: 'dry-run' };

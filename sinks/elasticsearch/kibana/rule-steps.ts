@@ -40,8 +40,8 @@ function detectionPuts(): readonly Put[] {
   }));
 }
 
-function stackPuts(): readonly Put[] {
-  return stackRules().map(({ id, body }) => ({
+function stackPuts({ space }: Kibana): readonly Put[] {
+  return stackRules(space).map(({ id, body }) => ({
     name: `stack rule ${body.name}`,
     post: `${STACK}/${id}`,
     put: `${STACK}/${id}`,
@@ -106,12 +106,12 @@ function ontoStack({ name, schedule, params, tags }: StackRule['body'], found: F
 
 export async function* putRules(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
   if (dryRun) {
-    yield* [...detectionPuts(), ...stackPuts()].map(dryStep);
+    yield* [...detectionPuts(), ...stackPuts(kibana)].map(dryStep);
     return;
   }
   if (await hasDetectionEngine(kibana)) for (const put of detectionPuts()) yield await putRule(kibana, put);
   else yield noEngine();
-  for (const put of stackPuts()) yield await putRule(kibana, put);
+  for (const put of stackPuts(kibana)) yield await putRule(kibana, put);
 }
 
 function dryStep({ post, name, body }: Put): InstallStep {
@@ -190,7 +190,7 @@ function different(theirs: Found, ours: Found): string {
 
 export async function* removeRules(kibana: Kibana, dryRun: boolean): AsyncGenerator<InstallStep, void, undefined> {
   const engine = dryRun || (await hasDetectionEngine(kibana));
-  for (const put of [...stackPuts(), ...(engine ? detectionPuts() : [])]) {
+  for (const put of [...stackPuts(kibana), ...(engine ? detectionPuts() : [])]) {
     const request = `DELETE ${put.one} (${put.name})`;
     if (dryRun) yield { request, result: 'dry-run' };
     else yield { request, ...(await removeRule(kibana, put)) };

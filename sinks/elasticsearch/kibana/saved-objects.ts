@@ -5,6 +5,7 @@ import type { Dashboard, Panel } from '../../content/detection.ts';
 import { dataStream } from '../encode.ts';
 import { type Lens, lens, type Reference } from './lens.ts';
 import { markOf } from './mark.ts';
+import { idIn } from './space.ts';
 
 export interface SavedObject {
   readonly type: 'index-pattern' | 'dashboard';
@@ -19,15 +20,15 @@ export interface SavedObject {
 export const DATA_VIEW = 'mosaic-siem-forwarder-idv';
 
 /** The data view first: the others name it. */
-export function savedObjects(): readonly SavedObject[] {
-  return [dataView(), ...DASHBOARDS.map(dashboard)];
+export function savedObjects(space = ''): readonly SavedObject[] {
+  return [dataView(space), ...DASHBOARDS.map((each) => dashboard(each, space))];
 }
 
-function dataView(): SavedObject {
+function dataView(space: string): SavedObject {
   const pattern = dataStream('idv', '*');
   return {
     type: 'index-pattern',
-    id: DATA_VIEW,
+    id: idIn(space, DATA_VIEW),
     attributes: {
       title: pattern,
       name: 'Mosaic identity verification',
@@ -48,12 +49,12 @@ interface Placed {
   readonly height: number;
 }
 
-function dashboard({ uuid, title, tells, panels }: Dashboard): SavedObject {
-  const placed = place(panels);
+function dashboard({ uuid, title, tells, panels }: Dashboard, space: string): SavedObject {
+  const placed = place(panels, idIn(space, DATA_VIEW));
   const panelsJSON = JSON.stringify(placed.map(panelOf));
   return {
     type: 'dashboard',
-    id: uuid,
+    id: idIn(space, uuid),
     attributes: {
       title,
       description: `${tells} (${markOf([title, tells, panelsJSON])})`,
@@ -95,13 +96,13 @@ function panelOf({ panel, lens: attributes, x, y, height }: Placed) {
 const COLUMNS = 48;
 
 /** From the left; a panel that does not fit into its line begins the next one. A line is as high as its highest panel. */
-function place(panels: readonly Panel[]): readonly Placed[] {
+function place(panels: readonly Panel[], view: string): readonly Placed[] {
   const placed: Placed[] = [];
   let [x, y, line] = [0, 0, 0];
   for (const panel of panels) {
     const height = panel.kind === 'number' ? 5 : 12;
     if (x + panel.width > COLUMNS) [x, y, line] = [0, y + line, 0];
-    placed.push({ panel, lens: lens(panel, DATA_VIEW), x, y, height });
+    placed.push({ panel, lens: lens(panel, view), x, y, height });
     [x, line] = [x + panel.width, Math.max(line, height)];
   }
   return placed;

@@ -6,6 +6,7 @@ import type { Detection, Logic, Rule } from '../../content/detection.ts';
 import { esql } from './esql.ts';
 import { markOf } from './mark.ts';
 import { everyRule, nameOf, tagsOf } from './rules.ts';
+import { idIn } from './space.ts';
 import { inUnits, milliseconds, pause, reach } from './span.ts';
 
 export interface StackRule {
@@ -36,11 +37,11 @@ interface Parameters {
   readonly excludeHitsFromPreviousRun: false;
 }
 
-export function stackRules(): readonly StackRule[] {
-  return everyRule().map(([detection, rule]) => stackRule(detection, rule));
+export function stackRules(space = ''): readonly StackRule[] {
+  return everyRule().map(([detection, rule]) => stackRule(detection, rule, space));
 }
 
-function stackRule(detection: Detection, rule: Rule): StackRule {
+function stackRule(detection: Detection, rule: Rule, space: string): StackRule {
   const { logic, severity, uuid } = rule;
   const content = {
     name: nameOf(detection, rule),
@@ -52,7 +53,7 @@ function stackRule(detection: Detection, rule: Rule): StackRule {
     actions: [],
   } as const;
   return {
-    id: uuid,
+    id: idIn(space, uuid),
     body: { ...content, tags: [...tagsOf(detection), `Severity: ${severity}`, markOf(tunedStack(content))] },
   };
 }
