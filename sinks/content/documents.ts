@@ -72,7 +72,8 @@ const GUARD_RAILS = `## Before you switch them on
 - **Count sessions, not events.** The forwarder delivers at least once, so an event may be stored twice, and a session can end more
   than once: denied, then given a result, then deleted. The rules count different sessions, or different \`event.id\`.
 - **Addresses are shared.** A call centre, a branch and the network of a mobile carrier each look like one address with many
-  applicants. Put the ones that you know on the allow-list before anything else.
+  applicants. Put the ones that you know on the allow-list before anything else: in Kibana an exception on \`source.ip\` for each rule
+  that counts by address, in Splunk the macro \`transmit_idv_allowed_addresses\`.
 - **Events come late.** Mosaic is asked at intervals, and after an outage the forwarder delivers what has waited. Rules go by the time
   of the activity or of its arrival, overlap their runs, and keep quiet about a key they have just alerted on.
 - **What the device says can be forged**: SDK, browser, model, version and user agent. It may raise a suspicion and never clears one.

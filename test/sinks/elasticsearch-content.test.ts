@@ -218,6 +218,14 @@ describe('detection rules', () => {
   });
 });
 
+test('a stack rule for single events looks at what has arrived, since a restart may make an event later than its span', () => {
+  const times = stackRules().map(({ body }) => body.params.timeField);
+  assert.deepEqual(
+    times,
+    RULES.map(({ logic }) => (logic.kind === 'each' ? 'event.ingested' : '@timestamp')),
+  );
+});
+
 test('stack rules are the same rules, switched off, of the shape that Kibana takes', () => {
   assert.equal(stackRules().length, RULES.length);
   for (const rule of stackRules()) {

@@ -86,7 +86,7 @@ export const stackRule = z.strictObject({
     params: z.strictObject({
       searchType: z.literal('esqlQuery'),
       esqlQuery: z.strictObject({ esql: z.string().startsWith('FROM logs-') }),
-      timeField: z.literal('@timestamp'),
+      timeField: z.enum(['@timestamp', 'event.ingested']),
       timeWindowSize: z.int().min(1),
       timeWindowUnit: z.enum(['s', 'm', 'h', 'd']),
       threshold: z.tuple([z.literal(0)]),

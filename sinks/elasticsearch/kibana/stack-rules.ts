@@ -26,7 +26,7 @@ export interface StackRule {
 interface Parameters {
   readonly searchType: 'esqlQuery';
   readonly esqlQuery: { readonly esql: string };
-  readonly timeField: '@timestamp';
+  readonly timeField: '@timestamp' | 'event.ingested';
   readonly timeWindowSize: number;
   readonly timeWindowUnit: 's' | 'm' | 'h';
   readonly threshold: readonly [0];
@@ -64,7 +64,8 @@ function parametersOf(logic: Logic): Parameters {
   return {
     searchType: 'esqlQuery',
     esqlQuery: { esql: esql(logic) },
-    timeField: '@timestamp',
+    // A single event that comes late has to be told too. The other queries have a window of their own, by `@timestamp`.
+    timeField: logic.kind === 'each' ? 'event.ingested' : '@timestamp',
     timeWindowSize: size,
     timeWindowUnit: unit,
     threshold: [0],
