@@ -258,14 +258,19 @@ test('uninstall says what of the user’s went with a rule and a dashboard', asy
 
 test('a page in front of Kibana that answers 200 to everything is no Kibana', async (t) => {
   const { run } = await start(t);
+  let said = '';
   const page = createServer((request, response) => {
-    request.resume().once('end', () => response.end('<html>Log in</html>'));
+    request.resume().once('end', () => response.end(said));
   });
   await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
   t.after(() => page.close());
   const kibana = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
-  for (const verb of ['install', 'uninstall'] as const)
-    await assert.rejects(run(verb, { kibana }), /^Error: http:\S+ answered \w+ \/api\/\S+ with what is no JSON/);
+  for (said of ['<html>Log in</html>', '{}', '[]', '{"tags":"ours","attributes":null}'])
+    for (const verb of ['install', 'uninstall'] as const)
+      await assert.rejects(
+        run(verb, { kibana }),
+        /^Error: http:\S+ answered 200 to \w+ \/api\/\S+, but not as Kibana does/,
+      );
 });
 
 test('the simulated Kibana refuses what the real one refuses', async (t) => {

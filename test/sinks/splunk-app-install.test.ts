@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { DETECTIONS } from '../../sinks/content/detections/index.ts';
 import { APP, stanzas } from '../../sinks/splunk_hec/app/conf.ts';
@@ -231,6 +233,16 @@ test('says in the words of the server why it may not', async (t) => {
   server.dials.html = false;
   server.dials.down = true;
   await assert.rejects(run('install', server.url), /no answer from/);
+});
+
+test('a server that answers everything with some JSON is not taken for splunkd', async (t) => {
+  const server = createServer((request, response) => {
+    request.resume().once('end', () => response.end('{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const verb of ['install', 'uninstall'] as const) await assert.rejects(run(verb, url), /not as splunkd does/);
 });
 
 test('without an address the management port is that of the sink, 8089', async () => {

@@ -17,6 +17,8 @@ export interface Kibana {
   /** A file of one line. */
   upload(path: string, line: unknown): Promise<Answer>;
   refused(method: string, path: string, answer: Answer): Error;
+  /** Of a 200 that Kibana would not give. */
+  strange(method: string, path: string): Error;
   close(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ export function connectKibana(
     const answered = { status: answer.status, body: parsed(answer.body.toString()) };
     // A proxy's page to log in on is a 200 too, and must not pass for a rule or a dashboard of somebody else.
     if (answer.status === 200 && (typeof answered.body !== 'object' || answered.body === null))
-      throw new Error(`${url} answered ${method} ${path} with what is no JSON: is this Kibana, and nothing before it?`);
+      throw strange(url, method, path);
     return answered;
   };
   return {
@@ -55,6 +57,7 @@ export function connectKibana(
       body === undefined ? send(method, path) : send(method, path, 'application/json', JSON.stringify(body)),
     upload: (path, line) => send('POST', path, `multipart/form-data; boundary=${BOUNDARY}`, multipart(line)),
     refused: (method, path, answer) => refused(url, method, path, answer),
+    strange: (method, path) => strange(url, method, path),
     close: () => http.close(),
   };
 }
@@ -82,9 +85,14 @@ function parsed(text: string): unknown {
   }
 }
 
+function strange(url: string, method: string, path: string): Error {
+  return new Error(`${url} answered 200 to ${method} ${path}, but not as Kibana does: is something else in between?`);
+}
+
 function refused(url: string, method: string, path: string, { status, body }: Answer): Error {
   const { message } = (typeof body === 'object' && body !== null ? body : {}) as { message?: unknown };
-  const words = printable(String(message ?? (typeof body === 'string' ? body : 'no reason given')).slice(0, 300));
+  const reason = [message, body].find((each) => typeof each === 'string') ?? 'no reason given';
+  const words = printable(reason.slice(0, 300));
   const hint =
     status === 401 || status === 403
       ? '; the administrative key needs the Kibana privileges `all` on Security, Stack Rules, Dashboard and Data View Management, and Saved Objects Management'

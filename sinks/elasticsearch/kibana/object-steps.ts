@@ -9,7 +9,7 @@ export const IMPORT = '/api/saved_objects/_import?overwrite=true';
 const EXPORT = '/api/saved_objects/_export';
 
 interface Found {
-  readonly attributes?: { readonly description?: string; readonly title?: string };
+  readonly attributes: { readonly description?: string; readonly title?: string };
   readonly created_at?: string;
   readonly updated_at?: string;
 }
@@ -53,7 +53,7 @@ function whyLeft(object: SavedObject, found: Found): string | undefined {
 }
 
 function markIn({ attributes }: Pick<Found | SavedObject, 'attributes'>) {
-  return readMark([String(attributes?.['description'] ?? '')]);
+  return readMark([String(attributes['description'] ?? '')]);
 }
 
 /** The export is the one way of asking that every Kibana has. It refuses an object that is not there, and says so. */
@@ -62,7 +62,9 @@ async function find(kibana: Kibana, { type, id }: SavedObject): Promise<Found | 
   const answer = await kibana.ask('POST', EXPORT, body);
   if (isMissing(answer)) return undefined;
   if (answer.status !== 200) throw kibana.refused('POST', EXPORT, answer);
-  return answer.body as Found;
+  const found = answer.body as Partial<Found>;
+  if (!found.attributes) throw kibana.strange('POST', EXPORT);
+  return { ...found, attributes: found.attributes };
 }
 
 function isMissing({ status, body }: Answer): boolean {

@@ -167,7 +167,9 @@ async function find(kibana: Kibana, { one }: Put): Promise<Found | undefined> {
   const answer = await kibana.ask('GET', one);
   if (answer.status === 404) return undefined;
   if (answer.status !== 200) throw kibana.refused('GET', one, answer);
-  return answer.body as Found;
+  const found = answer.body as Found;
+  if (!Array.isArray(found['tags'])) throw kibana.strange('GET', one);
+  return found;
 }
 
 /** Undefined: it has to be replaced. Empty: it is as it should be. */

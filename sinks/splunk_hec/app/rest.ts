@@ -124,6 +124,7 @@ function asker(client: HttpClient, origin: string, admin: AdminContext, signal: 
     const body = parsed(answer);
     if (also.includes(answer.status) && body) return undefined;
     if (answer.status < 200 || answer.status > 299 || !body) throw refused(origin, method, path, answer, body);
+    if (method === 'GET' && !Array.isArray(body.entry)) throw refused(origin, method, path, answer, undefined);
     return body.entry ?? [];
   };
 }
