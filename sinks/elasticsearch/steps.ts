@@ -12,10 +12,11 @@ type Body = Readonly<Record<string, unknown>>;
 
 export async function put(
   client: ElasticsearchClient,
-  { path, content: { body, note } }: Wanted,
+  { path, content: { body: wanted, note } }: Wanted,
   signal: AbortSignal,
 ): Promise<InstallStep> {
   const { installed, meta } = await find(client, path, signal);
+  const body = withPhases(wanted, installed);
   const step = { request: `PUT ${path}`, body };
   if (installed && meta?.managed_by !== MANAGED_BY)
     throw new Error(
@@ -28,6 +29,16 @@ export async function put(
   const answer = await client.ask({ method: 'PUT', path, body }, signal);
   if (answer.status !== 200) throw refused('PUT', path, answer);
   return { ...noted, result: installed ? 'updated' : 'created' };
+}
+
+interface Phased {
+  readonly policy?: { readonly phases?: Body };
+}
+
+/** A phase that a user has put to the policy stays, as the one that deletes: without it all would be kept for ever again. */
+function withPhases(wanted: Body, installed: Body | undefined): Body {
+  const [ours, theirs] = [(wanted as Phased).policy, (installed as Phased | undefined)?.policy];
+  return ours && theirs ? { ...wanted, policy: { ...ours, phases: { ...theirs.phases, ...ours.phases } } } : wanted;
 }
 
 /** What something else still uses, Elasticsearch does not let go, and says by what. */

@@ -75,6 +75,24 @@ test('what a newer release made, what another template serves and what was switc
   assert.deepEqual(server.streams.get(STREAM)?.indices, [newer]);
 });
 
+test('a phase that a user has put to the policy stays, over releases too', async (t) => {
+  const { server, run } = await start(t);
+  await run('install');
+  const path = '/_ilm/policy/transmit_security-lifecycle';
+  const deletes = { min_age: '90d', actions: { delete: {} } };
+  const { policy } = server.installed.get(path) as { policy: { phases: object } };
+  const theirs = { ...policy.phases, delete: deletes };
+  const older = { policy: { phases: theirs, _meta: { ...META, version: CONTENT_VERSION - 1 } } };
+  await fetch(server.url + path, { method: 'PUT', body: JSON.stringify(older) });
+  const steps = await run('install');
+  assert.deepEqual(
+    steps.filter(({ result }) => result === 'updated').map(({ request }) => request),
+    [`PUT ${path}`],
+  );
+  assert.deepEqual(server.installed.get(path), { policy: { phases: theirs, _meta: META } });
+  assert.ok((await run('install')).every(({ result }) => result === 'unchanged'));
+});
+
 test('without policies the lifecycle is that of data streams; nothing is ever deleted by either', async (t) => {
   const { server, run } = await start(t);
   await run('install');
