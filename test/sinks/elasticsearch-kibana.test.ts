@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import elasticsearch from '../../sinks/elasticsearch/index.ts';
 import { detectionRules } from '../../sinks/elasticsearch/kibana/rules.ts';
 import { DATA_VIEW, savedObjects } from '../../sinks/elasticsearch/kibana/saved-objects.ts';
+import { spaceOf } from '../../sinks/elasticsearch/kibana/space.ts';
 import { stackRules } from '../../sinks/elasticsearch/kibana/stack-rules.ts';
 import { CONTENT_VERSION } from '../../sinks/elasticsearch/templates.ts';
 import { startElasticsearch } from '../../src/simulator/elasticsearch.ts';
@@ -72,6 +73,7 @@ test('each space has its own, and is uninstalled alone', async (t) => {
   assert.ok(kibana.in('soc').objects.has(`index-pattern:${DATA_VIEW}-soc`));
   for (const { id } of stackRules('soc'))
     assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.deepEqual(stackRules(spaceOf('https://kibana.example.com/s/default')), stackRules());
   await run('uninstall', soc);
   assert.deepEqual(ids('soc'), []);
   assert.deepEqual(changesIn(await run('install')), []);

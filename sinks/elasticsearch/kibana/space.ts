@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 
 /** Of an address that ends in `/s/SPACE`; '' is the default one. */
 export function spaceOf(url: string): string {
-  return /\/s\/([^/]+)$/.exec(url)?.[1] ?? '';
+  const [, space = ''] = /\/s\/([^/]+)$/.exec(url) ?? [];
+  return space === 'default' ? '' : space;
 }
 
 /** The same for ever; of a UUID a UUID. */
