@@ -76,6 +76,14 @@ describe('install', () => {
     assert.equal((await run('elasticsearch', '--dry-run', '--kibana', 'http://127.0.0.1:5601')).status, 0);
   });
 
+  it('warns where whoever stands in between may read the administrative key', async () => {
+    const options = 'type: elasticsearch, url: "https://es.example.com", api_key: k, tls: { verify: false }';
+    const file = folder.file('unverified.yaml', config({ sinks: `es: { ${options} }` }));
+    const { status, stderr } = await run('es', '--dry-run', '--config', file);
+    assert.equal(status, 0);
+    assert.match(stderr, /^.*es: tls\.verify is false, any certificate is taken, also for the administrative key$/m);
+  });
+
   it('takes no other key where the file of the administrative one is empty', async () => {
     const { status, stdout, stderr } = await run(
       'elasticsearch',

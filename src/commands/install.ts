@@ -65,6 +65,8 @@ async function act(verb: Verb, name: string, options: Options): Promise<void> {
     kibana: options.kibana && readUrl('--kibana', options.kibana),
     management: options.management && readUrl('--management', options.management),
   };
+  if (context.tls.verify === false)
+    remark(`${printable(name)}: tls.verify is false, any certificate is taken, also for the administrative key`);
   try {
     for await (const step of steps(sinkOptions, admin, new AbortController().signal)) show(step, options.json ?? false);
   } catch (error) {
