@@ -19,7 +19,7 @@ export interface TimedActivity extends SimulatedActivity {
 export type TimedStep = Step & { readonly pause?: number };
 
 /** What one subject does, from when on and where. What is not said is taken by chance. */
-export interface Visit {
+interface Visit {
   readonly at: number;
   readonly steps: readonly TimedStep[];
   readonly ip?: string;

@@ -5,8 +5,8 @@ import type { TimedStep } from './stage.ts';
 
 export const CREATED: Step = { activity: 'session_created' };
 export const STARTED: Step = { activity: 'session_started' };
-export const DENY: Step = { activity: 'deny_by_restriction_criterion' };
-export const ALLOW: Step = { activity: 'allow_by_restriction_criterion' };
+const DENY: Step = { activity: 'deny_by_restriction_criterion' };
+const ALLOW: Step = { activity: 'allow_by_restriction_criterion' };
 export const DELETED: Step = { activity: 'session_deleted' };
 export const COMPLETED: Step = { activity: 'verification_completed' };
 export { page, result };
@@ -27,7 +27,7 @@ export function consenting(): TimedStep[] {
 }
 
 /** The page, the picture, its check and its upload, which all go well. */
-export function capturing(random: Random, pageName: string, imageType: string): TimedStep[] {
+function capturing(random: Random, pageName: string, imageType: string): TimedStep[] {
   return [
     page(pageName),
     action('capture_image', pageName),
@@ -36,12 +36,12 @@ export function capturing(random: Random, pageName: string, imageType: string): 
   ];
 }
 
-export function capturingFront(random: Random): TimedStep[] {
+function capturingFront(random: Random): TimedStep[] {
   return capturing(random, 'document_front', 'front');
 }
 
 /** The back of the document, the face, and the wait for a result. */
-export function capturingRest(random: Random): TimedStep[] {
+function capturingRest(random: Random): TimedStep[] {
   return [
     ALLOW,
     ...capturing(random, 'document_back', 'back'),
