@@ -36,12 +36,12 @@ function capturing(random: Random, pageName: string, imageType: string): TimedSt
   ];
 }
 
-function capturingFront(random: Random): TimedStep[] {
+export function capturingFront(random: Random): TimedStep[] {
   return capturing(random, 'document_front', 'front');
 }
 
 /** The back of the document, the face, and the wait for a result. */
-function capturingRest(random: Random): TimedStep[] {
+export function capturingRest(random: Random): TimedStep[] {
   return [
     ALLOW,
     ...capturing(random, 'document_back', 'back'),
