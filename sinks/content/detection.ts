@@ -79,7 +79,8 @@ export interface Pace {
 
 /**
  * The share of `part` in `of` (counted by different values of `distinct`, else by events) over `window`, against the same share over
- * the `baseline` before it, key by key. A key needs `atLeast` of `of` in the window, and in the baseline.
+ * the `baseline` before it, key by key. A key needs `atLeast` of `of` in the window, and in the baseline,
+ * and `partAtLeast` of `part` in the window: of a share that is usually next to nothing, one or two more are many times as much.
  */
 export interface Rate {
   readonly kind: 'rate';
@@ -90,6 +91,7 @@ export interface Rate {
   readonly window: Span;
   readonly baseline: Span;
   readonly atLeast: number;
+  readonly partAtLeast: number;
   /** `times`: more than so many times the baseline. `sigmas`: more than p + n × √(p (1 − p) / count), p being the baseline's share. */
   readonly above: { readonly times: number } | { readonly sigmas: number };
 }

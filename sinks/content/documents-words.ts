@@ -82,7 +82,7 @@ function groupWords({ filter, by, window, atLeast, distinct, unless, recent, qui
   ];
 }
 
-function rateWords({ part, of, distinct, by, window, baseline, atLeast, above }: Rate): readonly string[] {
+function rateWords({ part, of, distinct, by, window, baseline, atLeast, partAtLeast, above }: Rate): readonly string[] {
   const what = distinct ? `different ${code(distinct)}` : 'events';
   const limit =
     'times' in above
@@ -90,7 +90,7 @@ function rateWords({ part, of, distinct, by, window, baseline, atLeast, above }:
       : `more than ${above.sigmas} standard errors, ${above.sigmas} × √(p (1 − p) / n), above p, the share in`;
   return [
     `With ${keyWords(by)}: the share of ${what} where ${filterWords(part)}, in all where ${filterWords(of)}, over ${spanWords(window)}, is ${limit} the ${spanWords(baseline)} before.`,
-    `Both spans need ${atLeast} or more ${what} in all.`,
+    `Both spans need ${atLeast} or more ${what} in all, and the first one ${partAtLeast} or more of the first kind.`,
   ];
 }
 

@@ -42,7 +42,14 @@ const MADE_BY_PROGRAM: Filter = { field: 'user_agent.original', contains: ['*?',
 
 const NO = { kind: 'group', filter: code('no'), window: '1h' } as const;
 const SEQUENCE = { kind: 'sequence', filter: code('yes'), window: '1h' } as const;
-const RATE = { kind: 'rate', part: code('no'), of: code('no', 'yes'), by: [APPLICATION], atLeast: 3 } as const;
+const RATE = {
+  kind: 'rate',
+  part: code('no'),
+  of: code('no', 'yes'),
+  by: [APPLICATION],
+  atLeast: 3,
+  partAtLeast: 2,
+} as const;
 
 export const CROWDED_RULES: readonly Logic[] = [
   { kind: 'each', filter: { all: [UPLOAD, { not: MADE_BY_PROGRAM }] } },

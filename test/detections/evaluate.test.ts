@@ -201,6 +201,7 @@ describe('a rate', () => {
     window: '1h',
     baseline: '7d',
     atLeast: 10,
+    partAtLeast: 2,
     above: { times: 3 },
   };
   /** So many of each kind, one a second from so many minutes before now on. */
@@ -219,6 +220,12 @@ describe('a rate', () => {
     assert.deepEqual(found(logic, [...some(600, 0, 9), ...some(30, 10, 0)]), []);
     assert.deepEqual(found(logic, [...some(600, 0, 10), ...some(30, 10, 0)]), ['app']);
     assert.deepEqual(found(logic, [...some(8 * 24 * 60, 1, 19), ...some(30, 10, 0)]), [], 'older than the baseline');
+  });
+
+  it('wants enough of the kind that is watched, however small the share before', () => {
+    const none = some(600, 0, 100);
+    assert.deepEqual(found(logic, [...none, ...some(30, 1, 20)]), []);
+    assert.deepEqual(found(logic, [...none, ...some(30, 2, 20)]), ['app']);
   });
 
   it('with sigmas, fires above so many standard errors of the share before', () => {

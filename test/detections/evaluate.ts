@@ -191,8 +191,8 @@ interface Counts {
 }
 
 /** Whether the share now is that much above the share before. */
-export function isAbove({ atLeast, above }: Rate, now: Counts, before: Counts): boolean {
-  if (now.of < atLeast || before.of < atLeast) return false;
+export function isAbove({ atLeast, partAtLeast, above }: Rate, now: Counts, before: Counts): boolean {
+  if (now.of < atLeast || before.of < atLeast || now.part < partAtLeast) return false;
   const share = now.part / now.of;
   const usual = before.part / before.of;
   if ('times' in above) return share > above.times * usual;

@@ -106,12 +106,21 @@ describe('ES|QL', () => {
   });
 
   test('a rate compares the window with the baseline before it', () => {
-    const rate = { kind: 'rate', part: A, of: B, by: ['user.id'], window: '1h', baseline: '7d', atLeast: 50 } as const;
+    const rate = {
+      kind: 'rate',
+      part: A,
+      of: B,
+      by: ['user.id'],
+      window: '1h',
+      baseline: '7d',
+      atLeast: 50,
+      partAtLeast: 5,
+    } as const;
     const text = esql({ ...rate, above: { times: 3 } });
     assert.match(text, /WHERE @timestamp >= NOW\(\) - 169 hours/);
     assert.match(text, /EVAL recent = @timestamp >= NOW\(\) - 1 hour\n/);
     assert.match(text, /all_before = COUNT_DISTINCT\(CASE\(NOT recent, event\.id\), 40000\)/);
-    assert.match(text, /WHERE all_now >= 50 AND all_before >= 50/);
+    assert.match(text, /WHERE all_now >= 50 AND all_before >= 50 AND found_now >= 5\n/);
     assert.match(text, /WHERE share > 3 \* usual_share/);
     assert.match(
       esql({ ...rate, above: { sigmas: 3 } }),

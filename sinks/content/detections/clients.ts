@@ -121,7 +121,7 @@ export const CLIENTS: readonly Detection[] = [
         part: '',
         uuid: 'e4fed092-3250-4256-b82d-8b386440a241',
         finds:
-          'The share of front-end errors and failed uploads in an hour is more than three times that of the seven days before, over at least 50 errors and uploads',
+          'The share of front-end errors and failed uploads in an hour is more than three times that of the seven days before, over at least 50 errors and uploads of which 10 are errors or failed',
         severity: 'medium',
         logic: {
           kind: 'rate',
@@ -133,6 +133,7 @@ export const CLIENTS: readonly Detection[] = [
           window: '1h',
           baseline: '7d',
           atLeast: 50,
+          partAtLeast: 10,
           above: { times: 3 },
         },
       },

@@ -182,7 +182,7 @@ export const RESULTS: readonly Detection[] = [
         part: '',
         uuid: '46200abc-2a23-46b4-bbba-d045b190acb7',
         finds:
-          'The share of rejected sessions of one application in a day is more than three standard errors above that of the seven days before, over at least 30 decided sessions',
+          'The share of rejected sessions of one application in a day is more than three standard errors above that of the seven days before, over at least 30 decided sessions of which 5 were rejected',
         severity: 'medium',
         logic: {
           kind: 'rate',
@@ -193,6 +193,7 @@ export const RESULTS: readonly Detection[] = [
           window: '24h',
           baseline: '7d',
           atLeast: 30,
+          partAtLeast: 5,
           above: { sigmas: 3 },
         },
       },

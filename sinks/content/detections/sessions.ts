@@ -24,7 +24,6 @@ export const SESSIONS: readonly Detection[] = [
     ],
     wrongWhen: [
       'Many applicants share the address: a call centre, a campus, the NAT of a mobile carrier.',
-      'Servers of yours create the sessions, and `session_created` carries their address: put it on the allow-list.',
       'A load test of your own.',
     ],
     next: [
@@ -224,7 +223,11 @@ export const SESSIONS: readonly Detection[] = [
       },
     ],
     related: [{ framework: 'MITRE ATT&CK', id: 'T1070', name: 'Indicator Removal' }],
-    wrongWhen: ['Nobody verified for half an hour: set the span and the hours to your own traffic.', 'A holiday.'],
+    wrongWhen: [
+      'Nobody verified for half an hour: set the span and the hours to your own traffic.',
+      'At eight in the morning, after a quiet night: the first half hour looks back to before eight.',
+      'A holiday.',
+    ],
     next: [
       '`mosaic-siem status`: is the forwarder up, does Mosaic answer, is this sink behind?',
       'Mosaic keeps activities for about a day: what is not collected until then is lost.',

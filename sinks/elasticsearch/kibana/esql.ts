@@ -150,7 +150,7 @@ function pace({ from, to, by, window, under }: Pace): string {
 }
 
 function rate(logic: Rate): string {
-  const { part, of, distinct, by, window, atLeast, above } = logic;
+  const { part, of, distinct, by, window, atLeast, partAtLeast, above } = logic;
   const counted = columnOf(distinct ?? 'event.id');
   const count = (...conditions: readonly string[]) =>
     `COUNT_DISTINCT(CASE(${conditions.join(' AND ')}, ${counted}), ${EXACT_UP_TO})`;
@@ -173,7 +173,7 @@ function rate(logic: Rate): string {
       },
       by,
     ),
-    `WHERE all_now >= ${atLeast} AND all_before >= ${atLeast}`,
+    `WHERE all_now >= ${atLeast} AND all_before >= ${atLeast} AND found_now >= ${partAtLeast}`,
     'EVAL share = TO_DOUBLE(found_now) / all_now, usual_share = TO_DOUBLE(found_before) / all_before',
     `WHERE share > ${limit}`,
     'SORT share DESC',

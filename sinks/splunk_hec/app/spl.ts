@@ -173,6 +173,11 @@ function pace(logic: Pace, macros: RuleMacros, listOf: ListOf): readonly string[
 function rate(logic: Rate, macros: RuleMacros, listOf: ListOf): readonly string[] {
   const { by, of, part, above, distinct = ID } = logic;
   const least = macros.number('at_least', logic.atLeast, 'how many there must be, in the window and before it.');
+  const leastPart = macros.number(
+    'part_at_least',
+    logic.partAtLeast,
+    'how many of the kind that is watched there must be.',
+  );
   const counted = termOf(distinct);
   return [
     ...found([of], [distinct, ...by], by),
@@ -182,7 +187,7 @@ function rate(logic: Rate, macros: RuleMacros, listOf: ListOf): readonly string[
     `eval now_of=if(period=="now",${counted},null()), now_part=if(period=="now" AND part==1,${counted},null())`,
     `eval usual_of=if(period=="usual",${counted},null()), usual_part=if(period=="usual" AND part==1,${counted},null())`,
     `stats dc(now_of) as now_of dc(now_part) as now_part dc(usual_of) as usual_of dc(usual_part) as usual_part by ${by.map(nameOf).join(' ')}`,
-    `where now_of>=${least} AND usual_of>=${least}`,
+    `where now_of>=${least} AND usual_of>=${least} AND now_part>=${leastPart}`,
     'eval share=now_part/now_of, usual=usual_part/usual_of',
     `where share>${bound(above, macros)}`,
     'eval share=round(100*share,1), usual=round(100*usual,1)',
