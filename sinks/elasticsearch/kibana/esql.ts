@@ -4,9 +4,10 @@
  */
 import type { Each, Field, Group, Logic, Pace, Rate, Sequence, Signs, Silence, Span } from '../../content/detection.ts';
 import { SESSION } from '../../content/detections/codes.ts';
+import { milliseconds } from '../../content/span.ts';
 import { dataStream } from '../encode.ts';
 import { columnOf, condition } from './conditions.ts';
-import { inUnits, milliseconds, reach } from './span.ts';
+import { inUnits, reach } from './span.ts';
 
 const SOURCE = dataStream('idv', '*');
 const APPLICATION: Field = 'transmit_security.idv.app_id';

@@ -1,12 +1,13 @@
 /** Each rule for Kibana's detection engine, as its API takes it and as its page imports it. */
 import type { Detection, Field, Filter, Group, Logic, Rule } from '../../content/detection.ts';
 import { DETECTIONS } from '../../content/detections/index.ts';
+import { milliseconds } from '../../content/span.ts';
 import { dataStream } from '../encode.ts';
 import { CONTENT_VERSION } from '../templates.ts';
 import { esql } from './esql.ts';
 import { kql } from './kql.ts';
 import { isMark, markOf } from './mark.ts';
-import { inUnits, milliseconds, pause, reach } from './span.ts';
+import { inUnits, pause, reach } from './span.ts';
 import { otherFrameworks, type Threat, threatsOf } from './threat.ts';
 
 interface Suppression {

@@ -1,12 +1,7 @@
-import type { Logic, Span } from '../../content/detection.ts';
+import type { Logic } from '../../content/detection.ts';
+import { milliseconds } from '../../content/span.ts';
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-type Unit = keyof typeof UNITS;
-
-export function milliseconds(span: Span): number {
-  const [, number = '', unit = 'ms'] = /^(\d+)(ms|s|m|h|d)$/.exec(span) ?? [];
-  return Number(number) * UNITS[unit as Unit];
-}
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** The largest of these units of which the time is a whole number. */
 export function inUnits<Among extends 's' | 'm' | 'h'>(time: number, units: readonly Among[]): [number, Among] {

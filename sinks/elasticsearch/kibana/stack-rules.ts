@@ -3,11 +3,12 @@
  * put there switched off, since whoever has the detection engine would be told everything twice.
  */
 import type { Detection, Logic, Rule } from '../../content/detection.ts';
+import { milliseconds } from '../../content/span.ts';
 import { esql } from './esql.ts';
 import { markOf } from './mark.ts';
 import { everyRule, nameOf, tagsOf } from './rules.ts';
 import { idIn } from './space.ts';
-import { inUnits, milliseconds, pause, reach } from './span.ts';
+import { inUnits, pause, reach } from './span.ts';
 
 export interface StackRule {
   readonly id: string;

@@ -13,6 +13,7 @@ import type {
   Silence,
   Span,
 } from '../../content/detection.ts';
+import { milliseconds } from '../../content/span.ts';
 import { asksCountry, either, exactly, fieldsOf, type ListOf, nameOf, termOf, text } from './filter.ts';
 import { ALLOWED_ADDRESSES, INDEX, type Macro, RuleMacros, SOURCETYPE } from './macros.ts';
 
@@ -243,10 +244,6 @@ function readable(...names: readonly string[]): string {
   return `eval ${names.map((name) => `${name}=strftime(${name},"%Y-%m-%d %H:%M:%S %z")`).join(', ')}`;
 }
 
-const UNITS = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 } as const;
-
 export function seconds(span: Span): number {
-  const [, number = '', unit = ''] = /^(\d+)(ms|s|m|h|d)$/.exec(span) ?? [];
-  if (!(unit in UNITS)) throw new Error(`${span} is no span of time`);
-  return Number(number) * UNITS[unit as keyof typeof UNITS];
+  return milliseconds(span) / 1_000;
 }
