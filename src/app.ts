@@ -123,6 +123,7 @@ function control(loops: Loops, { spool, log, server, release }: Parts): App {
     },
     reopen: () => {
       log.reopen();
+      log.info('files are opened anew: the log, and those of sinks with the next event');
       void loops.reopen();
     },
   };
