@@ -47,9 +47,11 @@ test('no secret shows anywhere, though every end repeats it in its refusals', as
     await sleep(300);
     await assertNoSecretShows(daemon, `${status}, ${html ? 'HTML' : 'JSON'}`);
     Object.assign(echo, { status: undefined, mosaicStatus: undefined, html: false });
-    await daemon.until('the sinks go on', async () => {
-      const { sinks } = await look(daemon);
-      return TOLD.every((name) => sinks.find(({ sink }) => sink === name)?.state === 'up');
+    // With Mosaic too: without a token it would never come to the call that is to be refused next.
+    await daemon.until('everything goes on', async () => {
+      const { sinks, streams } = await look(daemon);
+      const up = TOLD.every((name) => sinks.find(({ sink }) => sink === name)?.state === 'up');
+      return up && streams.every(({ state }) => state === 'ok');
     });
   }
   assert.ok((echo.refusals['/oidc/token'] ?? 0) > 0, 'the client secret was repeated, too');
@@ -84,6 +86,7 @@ const TELLING = fileURLToPath(new URL('../fixtures/telling-sink.js', import.meta
 const TOLD = ['splunk', 'key', 'basic', 'proxied'];
 
 interface Look {
+  readonly streams: readonly { readonly state: string }[];
   readonly sinks: readonly { readonly sink: string; readonly state: string; readonly dead_letters: number }[];
 }
 
