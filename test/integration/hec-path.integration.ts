@@ -21,9 +21,11 @@ function paths(): void {
     environment: { CERTIFICATES: certificates.folder, CLIENT_CA: certificates.path('ca.pem') },
   };
   const tls = `tls: { ca: "${certificates.path('ca.pem')}", cert: "${certificates.path('client.pem')}", key: "${certificates.path('client.key')}" }`;
+  // What the collector took just before it is killed it never acknowledges: that is sent again after this, by default after 5 minutes.
+  const patience = 'acknowledgement_timeout: 20s';
   const yaml = (plain: Server, acknowledged: Server) => `
   plain: { type: splunk_hec, url: "${plain.url}", token: ${TOKEN}, host: forwarder-1 }
-  acknowledged: { type: splunk_hec, url: "${acknowledged.url}", token: ${TOKEN}, host: forwarder-1, index: idv, acknowledgement: true, ${tls} }`;
+  acknowledged: { type: splunk_hec, url: "${acknowledged.url}", token: ${TOKEN}, host: forwarder-1, index: idv, acknowledgement: true, ${patience}, ${tls} }`;
 
   describe('HEC, the whole path', () => {
     it('every event of all four types arrives as it is, with its time, fields and envelope', async (t) => {
