@@ -1,5 +1,5 @@
 import { wait } from './backoff.ts';
-import { type Answer, acceptsAny, ask, asUnavailable, type Tried } from './forward/answer.ts';
+import { type Answer, acceptsAny, ask, asUnavailable } from './forward/answer.ts';
 import { newBell, unlessAborted } from './forward/bell.ts';
 import { type Again, Blame } from './forward/blame.ts';
 import { runOrders } from './forward/orders.ts';
@@ -64,10 +64,7 @@ class Loop {
   #sink: Sink | undefined;
   #openFailed = false;
   #reopenWanted = false;
-  /** Deliveries in flight; those begun before the last trouble, as one that waits for an acknowledgement, hold up nothing. */
   #flying = 0;
-  #older = 0;
-  #troubles = 0;
   #testing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
@@ -128,8 +125,7 @@ class Loop {
 
   #maySend(): boolean {
     if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected) return false;
-    const room = this.#flying - this.#older < this.#pace.abreast && this.#flying < this.#options.concurrency;
-    return this.#pace.pausedMs === 0 && room;
+    return this.#pace.pausedMs === 0 && this.#flying < this.#pace.abreast;
   }
 
   #next(): Entry[] {
@@ -141,16 +137,15 @@ class Loop {
   }
 
   async #send(batch: readonly Entry[]): Promise<void> {
-    const tried = await this.#try(batch);
+    const answer = await this.#try(batch);
     if (this.#signals.abort.aborted) return;
-    this.#judge(tried);
+    this.#judge(batch, answer);
     await this.#save();
   }
 
-  #judge({ batch, answer, begun }: Tried, again?: Again): void {
+  #judge(batch: readonly Entry[], answer: Answer, again?: Again): void {
     if (batch.length === 0) return;
     this.#flying -= 1;
-    if (begun !== this.#troubles) this.#older -= 1;
     const { accepted, pause } = this.#blame.judge(batch, answer, again);
     if (accepted) this.#pace.accepted(batch.length);
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
@@ -165,14 +160,16 @@ class Loop {
    */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
-    const behind = await this.#try(this.#next());
-    const goOn = !(behind.answer instanceof Unavailable) && !this.#signals.stop.aborted;
-    const held = await this.#try(goOn ? this.#blame.takeHeld(this.#options.maxEvents) : []);
+    const behind = this.#next();
+    const answerBehind = await this.#try(behind);
+    const goOn = !(answerBehind instanceof Unavailable) && !this.#signals.stop.aborted;
+    const held = goOn ? this.#blame.takeHeld(this.#options.maxEvents) : [];
+    const answer = await this.#try(held);
     if (this.#signals.abort.aborted) return;
-    const works = acceptsAny(behind.answer);
-    if (works) this.#judge(held, 'sink works');
-    this.#judge(behind);
-    if (!works) this.#judge(held, 'sink in doubt');
+    const works = acceptsAny(answerBehind);
+    if (works) this.#judge(held, answer, 'sink works');
+    this.#judge(behind, answerBehind);
+    if (!works) this.#judge(held, answer, 'sink in doubt');
     this.#testing = false;
     await this.#save();
     if (!this.#blame.suspected) return;
@@ -182,9 +179,8 @@ class Loop {
   }
 
   /** In flight until it is judged. */
-  async #try(batch: readonly Entry[]): Promise<Tried> {
-    const begun = this.#troubles;
-    if (batch.length === 0) return { batch, answer: [], begun };
+  async #try(batch: readonly Entry[]): Promise<Answer> {
+    if (batch.length === 0) return [];
     const { tell, clock } = this.#tools;
     const from = clock();
     this.#flying += 1;
@@ -192,7 +188,7 @@ class Loop {
     const answer = await ask(this.#sink as Sink, events, this.#signals.abort);
     const seconds = (clock() - from) / 1000;
     tell({ what: 'delivery', sink: this.#options.name, result: resultOf(answer), events: batch.length, seconds });
-    return { batch, answer, begun };
+    return answer;
   }
 
   async #opened(): Promise<boolean> {
@@ -224,8 +220,6 @@ class Loop {
   #pause(cause: Unavailable, events = 0): void {
     if (cause.reopen) this.#reopenWanted = true;
     const waitMs = this.#pace.trouble(cause, events);
-    this.#troubles += 1;
-    this.#older = this.#flying;
     if (this.#signals.abort.aborted) return;
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }
