@@ -48,10 +48,7 @@ export function logicWords(logic: Logic): readonly string[] {
       return groupWords(logic);
     case 'signs':
       return [
-        `With ${keyWords(logic.by)}, within ${spanWords(logic.window)}, ${counted(logic.atLeast, 'of these signs')} or more:`.replace(
-          'of these signss',
-          'of these signs',
-        ),
+        `With ${keyWords(logic.by)}, within ${spanWords(logic.window)}, ${logic.atLeast} of these signs or more:`,
         ...logic.signs.map(({ name, filter }) => `\`${name}\`: ${filterWords(filter)}.`),
       ];
     case 'sequence':

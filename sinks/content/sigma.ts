@@ -4,12 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Detection, Filter, Group, Logic, Rule, Signs } from './detection.ts';
-import { DETECTIONS } from './detections/index.ts';
+import { RULES, type RuleOf } from './detections/index.ts';
 import { type YamlMap, yamlFile } from './sigma-yaml.ts';
 
-export interface SigmaRule {
-  readonly detection: Detection;
-  readonly rule: Rule;
+export interface SigmaRule extends RuleOf {
   /** From the project's root. */
   readonly path: string;
   /** The rule that alerts is the last one; one before it finds the events that it counts. */
@@ -17,9 +15,7 @@ export interface SigmaRule {
 }
 
 /** A rule that is no file, and why. */
-export interface NotInSigma {
-  readonly detection: Detection;
-  readonly rule: Rule;
+export interface NotInSigma extends RuleOf {
   readonly why: string;
 }
 
@@ -31,7 +27,7 @@ export function sigmaFiles(): ReadonlyMap<string, string> {
 }
 
 export function sigmaRules(): readonly SigmaRule[] {
-  return everyRule().flatMap(({ detection, rule }) => {
+  return RULES.flatMap(({ detection, rule }) => {
     if (whyNot(rule.logic) !== undefined) return [];
     const path = `${SIGMA_FOLDER}/${nameOf(detection, rule).replaceAll('.', '_')}.yml`;
     return [{ detection, rule, path, documents: documentsOf(detection, rule) }];
@@ -39,14 +35,10 @@ export function sigmaRules(): readonly SigmaRule[] {
 }
 
 export function notInSigma(): readonly NotInSigma[] {
-  return everyRule().flatMap(({ detection, rule }) => {
+  return RULES.flatMap(({ detection, rule }) => {
     const why = whyNot(rule.logic);
     return why === undefined ? [] : [{ detection, rule, why }];
   });
-}
-
-function everyRule() {
-  return DETECTIONS.flatMap((detection) => detection.rules.map((rule) => ({ detection, rule })));
 }
 
 function whyNot(logic: Logic): string | undefined {

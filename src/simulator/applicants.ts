@@ -38,7 +38,8 @@ const DESKTOPS: readonly [Device, ...Device[]] = [
   ),
 ];
 
-function phone(agent: string, osVersion: string, deviceModel: string, browser: string): Device {
+/** A browser with the SDK in it. */
+export function phone(agent: string, osVersion: string, deviceModel: string, browser: string): Device {
   return {
     userAgent: `Mozilla/5.0 ${agent}`,
     platform: 'web-sdk',

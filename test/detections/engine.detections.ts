@@ -18,8 +18,8 @@ import {
   evaluatorOf,
   foundOnlyOwn,
   hasAlert,
+  NAMED_RULES,
   type NamedRule,
-  RULES,
   runsOver,
   type Scene,
   scenarioOf,
@@ -37,7 +37,7 @@ describe('the detections', () => {
   const ordinary = sceneOf(ORDINARY);
   before(async () => cluster && store(cluster(), 'ordinary', ordinary.events), { timeout: 300_000 });
 
-  for (const named of RULES)
+  for (const named of NAMED_RULES)
     test(`${named.detection.id} ${named.name}`, { timeout: 300_000 }, async () => {
       const { attack, lookalike } = scenarioOf(named);
       const found = await judged(cluster?.(), named, 'attack', attack);

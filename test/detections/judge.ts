@@ -1,7 +1,6 @@
 /** What a rule alerts on over a story, run after run, and whether that is as it should be. */
 
-import type { Detection, Rule } from '../../sinks/content/detection.ts';
-import { DETECTIONS } from '../../sinks/content/detections/index.ts';
+import { RULES, type RuleOf } from '../../sinks/content/detections/index.ts';
 import { allOf, playStory, SCENARIOS, type Scenario, type Story } from '../../src/simulator/attacks/index.ts';
 import { documentsOf, type StoredEvent } from './documents.ts';
 import { type Evaluate, evaluator, keysOf } from './evaluate.ts';
@@ -11,20 +10,16 @@ import { msOf, timesOf } from './schedule.ts';
 export const END = Date.parse('2026-11-26T16:00:00Z');
 const SEED = 20_261_126;
 
-export interface NamedRule {
-  readonly detection: Detection;
-  readonly rule: Rule;
+export interface NamedRule extends RuleOf {
   /** As scenarios name it: the detection, and behind a slash its part. */
   readonly name: string;
 }
 
-export const RULES: readonly NamedRule[] = DETECTIONS.flatMap((detection) =>
-  detection.rules.map((rule) => ({
-    detection,
-    rule,
-    name: rule.part === '' ? detection.name : `${detection.name}/${rule.part}`,
-  })),
-);
+export const NAMED_RULES: readonly NamedRule[] = RULES.map(({ detection, rule }) => ({
+  detection,
+  rule,
+  name: rule.part === '' ? detection.name : `${detection.name}/${rule.part}`,
+}));
 
 export function scenarioOf({ name }: NamedRule): Scenario {
   const scenario = SCENARIOS.find(({ rule }) => rule === name);

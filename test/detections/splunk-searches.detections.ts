@@ -16,7 +16,7 @@ import { rowOf, runSearch, type Span } from '../sinks/splunk-app-run.ts';
 import type { StoredEvent } from './documents.ts';
 import { CROWDED_RULES, crowdedEvents, crowdedTimes } from './edges.ts';
 import { evaluator } from './evaluate.ts';
-import { END, evaluatorOf, type NamedRule, RULES, runsOver, scenarioOf, sceneOf } from './judge.ts';
+import { END, evaluatorOf, NAMED_RULES, type NamedRule, runsOver, scenarioOf, sceneOf } from './judge.ts';
 import { msOf, windowOf } from './schedule.ts';
 
 const MACROS = new Map(allMacros(DEFAULT_PLACE).map(({ name, definition }) => [name, definition]));
@@ -96,7 +96,7 @@ describe('any rule of any kind finds what the evaluator finds, to the edges of i
 });
 
 describe('the searches for Splunk, run by a small reader of our own', () => {
-  for (const named of RULES) {
+  for (const named of NAMED_RULES) {
     const { attack, lookalike } = scenarioOf(named);
     it(`${named.name} finds its attack`, () => assert.ok(compared(named, attack) > 0));
     it(`${named.name} finds in its look-alike what the evaluator finds`, () => void compared(named, lookalike));

@@ -1,9 +1,8 @@
 /** `npm run test:integration [-- NAME…]`: fetches the servers, then runs the files whose name holds one of the names, or all. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesNamed, runSuite } from '../fixtures/suite.ts';
 import { CACHE, fetchServer } from './servers.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -11,17 +10,12 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const AT_ONCE = 3;
 
 async function main(names: readonly string[]): Promise<number> {
-  const files = readdirSync(HERE)
-    .filter((file) => file.endsWith('.integration.ts'))
-    .filter((file) => names.length === 0 || names.some((name) => file.includes(name)));
-  if (files.length === 0) {
-    console.error(`no file of ${HERE} has a name with ${names.join(' or ')}`);
-    return 2;
-  }
+  const files = filesNamed(HERE, '.integration.ts', names);
+  if (files.length === 0) return 2;
   const began = performance.now();
   const lacks = names.length === 0 ? await fetchAll() : [];
   const fetched = performance.now();
-  const status = await run(files);
+  const status = await runSuite(files, { folder: HERE, atOnce: AT_ONCE, timeoutMs: 600_000 });
   const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(0)} s`;
   console.error(
     `integration: ${status === 0 ? 'passed' : 'FAILED'}, ${files.length} files${without(lacks)}; ` +
@@ -44,16 +38,6 @@ async function fetchAll(): Promise<readonly string[]> {
 
 function without(lacks: readonly string[]): string {
   return lacks.length > 0 ? `, WITHOUT ${lacks.join(' and ')}, which could not be had` : '';
-}
-
-/** The guards of the servers end them when the tests' processes die, so a signal needs only to be passed on. */
-async function run(files: readonly string[]): Promise<number> {
-  const paths = files.map((file) => join(HERE, file));
-  const options = ['--test', `--test-concurrency=${AT_ONCE}`, '--test-timeout=600000', '--test-reporter=spec'];
-  const tests = spawn(process.execPath, [...options, ...paths], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tests.kill(signal));
-  const [code] = (await once(tests, 'exit')) as [number | null];
-  return code ?? 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -14,7 +14,15 @@ import { playLive } from '../../src/simulator/attacks/live.ts';
 import { newStage, twoApplications } from '../../src/simulator/attacks/stage.ts';
 import { activityKey, type SimulatedActivity } from '../../src/simulator/sessions.ts';
 import { documentsOf, type StoredEvent } from '../detections/documents.ts';
-import { evaluatorOf, foundOnlyOwn, hasAlert, RULES, runsOver, scenarioOf, sceneOf } from '../detections/judge.ts';
+import {
+  evaluatorOf,
+  foundOnlyOwn,
+  hasAlert,
+  NAMED_RULES,
+  runsOver,
+  scenarioOf,
+  sceneOf,
+} from '../detections/judge.ts';
 import { placeOf } from '../detections/places.ts';
 
 const END = Date.parse('2026-11-25T11:00:00Z');
@@ -114,7 +122,7 @@ describe('the activities of', () => {
 });
 
 /** Those that need days of background are judged with all others by `npm run test:detections`. */
-const SHORT = RULES.filter((named) => scenarioOf(named).attack.background.hours <= 30);
+const SHORT = NAMED_RULES.filter((named) => scenarioOf(named).attack.background.hours <= 30);
 
 describe('by the evaluator', () => {
   assert.ok(SHORT.length > 15);

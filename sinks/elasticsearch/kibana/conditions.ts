@@ -1,5 +1,6 @@
 /** A filter as a condition of ES|QL. */
 import type { Field, Filter } from '../../content/detection.ts';
+import { isList } from '../../content/field.ts';
 import fields from '../../content/fields.json' with { type: 'json' };
 
 /** Not true may be null, as everywhere in ES|QL: WHERE and CASE take it for false. */
@@ -9,7 +10,7 @@ export function condition(filter: Filter): string {
   if ('not' in filter) return opposite(filter.not);
   const field = columnOf(filter.field);
   if ('exists' in filter) return `${field} IS NOT NULL`;
-  const values = isMultiple(filter.field) ? oneText(filter.field) : undefined;
+  const values = isList(filter.field) ? oneText(filter.field) : undefined;
   if (!('is' in filter)) {
     const [texts, before] = 'starts' in filter ? [filter.starts, ''] : [filter.contains, '*'];
     const [left, start] = values ? [values, before || '*\n'] : [field, before];
@@ -36,14 +37,7 @@ function joined(parts: readonly string[], word: 'AND' | 'OR'): string {
   return parts.length === 1 ? (parts[0] ?? '') : `(${parts.join(` ${word} `)})`;
 }
 
-/**
- * Fields that may hold several values at once. ES|QL gives null where such a one is compared, so their values are made one text, each
- * between two ends of a line.
- */
-function isMultiple(field: Field): boolean {
-  return 'list' in fields[field];
-}
-
+/** ES|QL gives null where a list is compared: its values are made one text, each between two ends of a line. */
 function oneText(field: Field): string {
   const column = fields[field].type === 'keyword' ? columnOf(field) : `TO_STRING(${columnOf(field)})`;
   return `CONCAT("\\n", MV_CONCAT(${column}, "\\n"), "\\n")`;

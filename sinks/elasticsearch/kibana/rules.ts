@@ -1,6 +1,6 @@
 /** Each rule for Kibana's detection engine, as its API takes it and as its page imports it. */
 import type { Detection, Field, Filter, Group, Logic, Rule } from '../../content/detection.ts';
-import { DETECTIONS } from '../../content/detections/index.ts';
+import { RULES } from '../../content/detections/index.ts';
 import { milliseconds } from '../../content/span.ts';
 import { dataStream } from '../encode.ts';
 import { CONTENT_VERSION } from '../templates.ts';
@@ -53,11 +53,7 @@ interface Threshold {
 }
 
 export function detectionRules(): readonly DetectionRule[] {
-  return everyRule().map(([detection, rule]) => detectionRule(detection, rule));
-}
-
-export function everyRule(): readonly (readonly [Detection, Rule])[] {
-  return DETECTIONS.flatMap((detection) => detection.rules.map((rule) => [detection, rule] as const));
+  return RULES.map(({ detection, rule }) => detectionRule(detection, rule));
 }
 
 function detectionRule(detection: Detection, rule: Rule): DetectionRule {

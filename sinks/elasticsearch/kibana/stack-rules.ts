@@ -3,10 +3,11 @@
  * put there switched off, since whoever has the detection engine would be told everything twice.
  */
 import type { Detection, Logic, Rule } from '../../content/detection.ts';
+import { RULES } from '../../content/detections/index.ts';
 import { milliseconds } from '../../content/span.ts';
 import { esql } from './esql.ts';
 import { markOf } from './mark.ts';
-import { everyRule, nameOf, tagsOf } from './rules.ts';
+import { nameOf, tagsOf } from './rules.ts';
 import { idIn } from './space.ts';
 import { inUnits, pause, reach } from './span.ts';
 
@@ -39,7 +40,7 @@ interface Parameters {
 }
 
 export function stackRules(space = ''): readonly StackRule[] {
-  return everyRule().map(([detection, rule]) => stackRule(detection, rule, space));
+  return RULES.map(({ detection, rule }) => stackRule(detection, rule, space));
 }
 
 function stackRule(detection: Detection, rule: Rule, space: string): StackRule {

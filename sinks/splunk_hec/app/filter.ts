@@ -1,6 +1,6 @@
 /** A filter of the detections in the two languages of a search: what the index can find by, and what is exactly meant. */
 import type { Field, Filter } from '../../content/detection.ts';
-import FIELDS from '../../content/fields.json' with { type: 'json' };
+import { isList } from '../../content/field.ts';
 
 /** Made from the address by `iplocation`, which gives the country's name and not its code. */
 const COUNTRY = 'Country';
@@ -17,11 +17,6 @@ export function nameOf(field: Field): string {
 export function termOf(field: Field): string {
   const name = nameOf(field);
   return /^\w+$/.test(name) ? name : `'${name}'`;
-}
-
-function isList(field: Field): boolean {
-  const row = FIELDS[field];
-  return 'list' in row && row.list;
 }
 
 /** Whether the country has to be looked up before this can be asked. */

@@ -1,7 +1,7 @@
 /** When a search runs, how far it looks back, and what an alert of it looks like. */
 
 import type { Detection, Rule } from '../../content/detection.ts';
-import { DETECTIONS } from '../../content/detections/index.ts';
+import { RULES } from '../../content/detections/index.ts';
 import { nameOf } from './filter.ts';
 import type { Macro } from './macros.ts';
 import { searchOf, seconds } from './spl.ts';
@@ -23,8 +23,7 @@ export interface Saved {
 }
 
 export function savedSearches(): readonly Saved[] {
-  const rules = DETECTIONS.flatMap((detection) => detection.rules.map((rule) => ({ detection, rule })));
-  return rules.map(({ detection, rule }, index) => saved(detection, rule, index));
+  return RULES.map(({ detection, rule }, index) => saved(detection, rule, index));
 }
 
 export function titleOf({ id, title }: Detection, { part }: Rule): string {

@@ -1,4 +1,4 @@
-import { type Device, newPhone } from '../applicants.ts';
+import { type Device, newPhone, phone } from '../applicants.ts';
 import type { Step } from '../verification.ts';
 import { DAY, HOURS, type Scenario, WEEK } from './scenario.ts';
 import { MINUTE, SECOND, type Stage, type TimedStep } from './stage.ts';
@@ -23,11 +23,11 @@ const PHONE_OF_A_PROGRAM: Device = {
   deviceModel: 'iPhone',
   browser: 'Mobile Safari',
 };
-const HEADLESS = browser(`(X11; Linux x86_64) ${KIT} HeadlessChrome/129.0.0.0 Safari/537.36`, '', '', 'Chrome');
+const HEADLESS = phone(`(X11; Linux x86_64) ${KIT} HeadlessChrome/129.0.0.0 Safari/537.36`, '', '', 'Chrome');
 /** Frozen versions, an SDK without a browser: unusual, and no contradiction. */
 const ODD_BUT_HONEST: readonly Device[] = [
-  browser(`(Linux; Android 10; K) ${KIT} Chrome/129.0.0.0 Mobile Safari/537.36`, '14', 'Pixel 8', 'Chrome'),
-  browser(
+  phone(`(Linux; Android 10; K) ${KIT} Chrome/129.0.0.0 Mobile Safari/537.36`, '14', 'Pixel 8', 'Chrome'),
+  phone(
     '(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15',
     '15.1',
     '',
@@ -42,12 +42,7 @@ const ODD_BUT_HONEST: readonly Device[] = [
     browser: '',
   },
 ];
-const RENAMED_BROWSER = browser(
-  `(Windows NT 10.0; Win64; x64) ${KIT} Chrome/129.0.0.0 Safari/537.36`,
-  '10',
-  '',
-  'Brave',
-);
+const RENAMED_BROWSER = phone(`(Windows NT 10.0; Win64; x64) ${KIT} Chrome/129.0.0.0 Safari/537.36`, '10', '', 'Brave');
 
 /** What the applicant's device tells of itself, how fast it is, where it is sent, and what fails on it. */
 export const CLIENT_SCENARIOS: readonly Scenario[] = [
@@ -142,17 +137,6 @@ export const CLIENT_SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
-
-function browser(agent: string, osVersion: string, deviceModel: string, name: string): Device {
-  return {
-    userAgent: `Mozilla/5.0 ${agent}`,
-    platform: 'web-sdk',
-    sdkVersion: '1.3.37',
-    osVersion,
-    deviceModel,
-    browser: name,
-  };
-}
 
 function onDevice(stage: Stage, device: Device): void {
   stage.play({ at: stage.end - 45 * MINUTE, device, steps: attempt(stage.random, 'Success') });
