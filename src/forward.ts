@@ -1,7 +1,7 @@
 import { wait } from './backoff.ts';
-import { type Answer, acceptsAny, ask, asUnavailable } from './forward/answer.ts';
+import { type Answer, ask, asUnavailable, type Tried } from './forward/answer.ts';
 import { newBell, unlessAborted } from './forward/bell.ts';
-import { type Again, Blame } from './forward/blame.ts';
+import { Blame } from './forward/blame.ts';
 import { runOrders } from './forward/orders.ts';
 import { Pace } from './forward/pace.ts';
 import { Progress } from './forward/progress.ts';
@@ -64,7 +64,10 @@ class Loop {
   #sink: Sink | undefined;
   #openFailed = false;
   #reopenWanted = false;
+  /** Deliveries in flight; those begun before the last trouble, as one that waits for an acknowledgement, hold up nothing. */
   #flying = 0;
+  #older = 0;
+  #troubleAt = Number.NEGATIVE_INFINITY;
   #testing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
@@ -110,7 +113,7 @@ class Loop {
       if (this.#flying === 0 && (await this.#opened())) void this.#tryHeld();
       return IDLE_MS;
     }
-    this.#blame.believe();
+    this.#blame.askAgainWhenQuiet();
     void this.#save();
     while (this.#maySend()) {
       if (this.#pace.limitedMs > 0) return this.#pace.limitedMs;
@@ -125,7 +128,8 @@ class Loop {
 
   #maySend(): boolean {
     if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected) return false;
-    return this.#pace.pausedMs === 0 && this.#flying < this.#pace.abreast;
+    const room = this.#flying - this.#older < this.#pace.abreast && this.#flying < this.#options.concurrency;
+    return this.#pace.pausedMs === 0 && room;
   }
 
   #next(): Entry[] {
@@ -137,16 +141,18 @@ class Loop {
   }
 
   async #send(batch: readonly Entry[]): Promise<void> {
-    const answer = await this.#try(batch);
+    const tried = await this.#try(batch);
     if (this.#signals.abort.aborted) return;
-    this.#judge(batch, answer);
+    this.#judge(tried);
     await this.#save();
   }
 
-  #judge(batch: readonly Entry[], answer: Answer, again?: Again): void {
+  #judge(tried: Tried, wasHeld = false): void {
+    const { batch, from } = tried;
     if (batch.length === 0) return;
     this.#flying -= 1;
-    const { accepted, pause } = this.#blame.judge(batch, answer, again);
+    if (from <= this.#troubleAt) this.#older -= 1;
+    const { accepted, pause } = this.#blame.judge(tried, wasHeld);
     if (accepted) this.#pace.accepted(batch.length);
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
     if (pause) this.#pause(pause, batch.length);
@@ -154,22 +160,16 @@ class Loop {
     this.#bell.ring();
   }
 
-  /**
-   * While the sink is suspected: a batch from behind, then what it refused once more. One accepted event clears it.
-   * In this order, so that a sink which was mended in between is not believed in what it said before.
-   */
+  /** While the sink is suspected: a batch from behind, and if that is not accepted, what was refused. One accepted event clears it. */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
-    const behind = this.#next();
-    const answerBehind = await this.#try(behind);
-    const goOn = !(answerBehind instanceof Unavailable) && !this.#signals.stop.aborted;
-    const held = goOn ? this.#blame.takeHeld(this.#options.maxEvents) : [];
-    const answer = await this.#try(held);
+    const behind = await this.#try(this.#next());
     if (this.#signals.abort.aborted) return;
-    const works = acceptsAny(answerBehind);
-    if (works) this.#judge(held, answer, 'sink works');
-    this.#judge(behind, answerBehind);
-    if (!works) this.#judge(held, answer, 'sink in doubt');
+    this.#judge(behind);
+    const goOn = this.#blame.suspected && !(behind.answer instanceof Unavailable) && !this.#signals.stop.aborted;
+    const held = await this.#try(goOn ? this.#blame.takeHeld(this.#options.maxEvents) : []);
+    if (this.#signals.abort.aborted) return;
+    this.#judge(held, true);
     this.#testing = false;
     await this.#save();
     if (!this.#blame.suspected) return;
@@ -179,16 +179,16 @@ class Loop {
   }
 
   /** In flight until it is judged. */
-  async #try(batch: readonly Entry[]): Promise<Answer> {
-    if (batch.length === 0) return [];
+  async #try(batch: readonly Entry[]): Promise<Tried> {
     const { tell, clock } = this.#tools;
     const from = clock();
+    if (batch.length === 0) return { batch, answer: [], from };
     this.#flying += 1;
     const events = batch.map(({ event }) => event);
     const answer = await ask(this.#sink as Sink, events, this.#signals.abort);
     const seconds = (clock() - from) / 1000;
     tell({ what: 'delivery', sink: this.#options.name, result: resultOf(answer), events: batch.length, seconds });
-    return answer;
+    return { batch, answer, from };
   }
 
   async #opened(): Promise<boolean> {
@@ -220,6 +220,8 @@ class Loop {
   #pause(cause: Unavailable, events = 0): void {
     if (cause.reopen) this.#reopenWanted = true;
     const waitMs = this.#pace.trouble(cause, events);
+    this.#troubleAt = this.#tools.clock();
+    this.#older = this.#flying;
     if (this.#signals.abort.aborted) return;
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Answer } from '../src/forward/answer.ts';
 import { Blame } from '../src/forward/blame.ts';
-import { newEntry, Window } from '../src/forward/window.ts';
-import { BatchRefused } from '../src/sink.ts';
+import { type Entry, newEntry, Window } from '../src/forward/window.ts';
+import { BatchRefused, Unavailable } from '../src/sink.ts';
 import type { Outcome } from '../src/types.ts';
 import { someEvent } from './fixtures/plain.ts';
 
@@ -22,7 +23,10 @@ function bench(count: number, maxBytes = 1e6) {
     );
   page(1, count);
   const take = (most = 1_000) => window.take(most, blame.maxBytes, clock.now);
-  return { clock, window, blame, page, take };
+  /** What came of a delivery that took no time, or that began at `from`. */
+  const judge = (batch: readonly Entry[], answer: Answer, { wasHeld = false, from = clock.now } = {}) =>
+    blame.judge({ batch, answer, from }, wasHeld);
+  return { clock, window, blame, page, take, judge };
 }
 
 /** Puts the first event off, and lets one other pass, `tries` times over `minutes`. */
@@ -32,7 +36,7 @@ function putOffAgainAndAgain(tries: number, minutes: number, outcome: Outcome) {
     it.page(2 + attempt, 1);
     const batch = it.take();
     assert.equal(batch.length, 2, `try ${attempt}`);
-    it.blame.judge(
+    it.judge(
       batch,
       batch.map(({ event }) => (event.id === 'event-1-0' ? outcome : delivered)),
     );
@@ -55,7 +59,7 @@ test('20 tries within 10 minutes do not make an event stuck', () => {
   for (let attempt = 0; attempt < 40; attempt += 1) {
     it.page(2 + attempt, 1);
     const batch = [...it.take()];
-    it.blame.judge(
+    it.judge(
       batch,
       batch.map(({ event }) => (event.id === 'event-1-0' ? ({ status: 'retry', reason: 'busy' } as const) : delivered)),
     );
@@ -72,7 +76,7 @@ test('a batch that is too large halves the bound, which comes back after a while
   const size = someEvent('event-1-0').json.length;
   const it = bench(64, 64 * size);
   const refused = new BatchRefused('413', { tooLarge: true });
-  it.blame.judge(it.take(), refused);
+  it.judge(it.take(), refused);
   const half = it.blame.maxBytes;
   assert.ok(half < 40 * size, `${half}`);
   it.clock.now += 9 * MINUTE_MS;
@@ -85,11 +89,11 @@ test('a batch that is too large halves the bound, which comes back after a while
 
 test('what is held is tried within the bounds of a batch, and one by one once it was refused as a whole', () => {
   const it = bench(30);
-  for (const entry of it.take()) it.blame.judge([entry], [{ status: 'rejected', reason: 'no' }]);
+  for (const entry of it.take()) it.judge([entry], [{ status: 'rejected', reason: 'no' }]);
   assert.ok(it.blame.suspected);
   const held = it.blame.takeHeld(20);
   assert.equal(held.length, 20);
-  it.blame.judge(held, new BatchRefused('400'), 'sink in doubt');
+  it.judge(held, new BatchRefused('400'), { wasHeld: true });
   assert.ok(it.blame.suspected);
   assert.equal(it.blame.takeHeld(20).length, 1);
   assert.equal(it.window.advance(), undefined, 'nobody is buried');
@@ -97,27 +101,104 @@ test('what is held is tried within the bounds of a batch, and one by one once it
 
 test('one event of what is held is accepted: the others are sent anew, and nobody is buried', () => {
   const it = bench(12);
-  for (const entry of it.take()) it.blame.judge([entry], [{ status: 'rejected', reason: 'no' }]);
-  it.blame.judge(it.blame.takeHeld(1), [delivered], 'sink in doubt');
+  for (const entry of it.take()) it.judge([entry], [{ status: 'rejected', reason: 'no' }]);
+  it.judge(it.blame.takeHeld(1), [delivered], { wasHeld: true });
   assert.ok(!it.blame.suspected);
   const again = it.take();
   assert.equal(again.length, 11);
-  it.blame.judge(
+  it.judge(
     again,
     again.map(() => delivered),
   );
   assert.deepEqual(it.window.advance()?.settled, [{ page: 1, delivered: 12, filtered: 0, dead: [], damaged: 0 }]);
 });
 
-test('what is held and refused as a whole by a sink that works is halved, and each refusal is believed at once', () => {
-  const it = bench(16);
-  const all = it.take();
-  for (const entry of all) it.blame.judge([entry], [{ status: 'rejected', reason: 'no' }]);
-  it.blame.judge(it.blame.takeHeld(100), new BatchRefused('400'), 'sink works');
-  for (let half = it.blame.half(); half; half = it.blame.half()) {
-    const bad = half.some(({ event }) => event.id !== 'event-1-7');
-    it.blame.judge(half, bad ? new BatchRefused('400 bad') : half.map(() => delivered));
-  }
-  const book = it.window.advance()?.settled[0];
-  assert.deepEqual([book?.delivered, book?.dead.length], [1, 15]);
+const no: Outcome = { status: 'rejected', reason: 'no' };
+const reasons = (it: ReturnType<typeof bench>) => it.window.advance()?.settled.flatMap(({ dead }) => dead) ?? [];
+
+test('what is refused alone is asked again a second after the sink has accepted another, and buried when it is refused again', () => {
+  const it = bench(2);
+  const [bad, good] = it.take() as [Entry, Entry];
+  it.judge([bad], [no]);
+  it.judge([good], [delivered]);
+  assert.deepEqual([reasons(it), it.take()], [[], []]);
+  it.clock.now += 1_000;
+  assert.deepEqual(it.take(), [bad]);
+  it.judge([bad], new BatchRefused('400 again'));
+  assert.deepEqual(
+    reasons(it).map(({ reason }) => reason),
+    ['400 again'],
+  );
+});
+
+test('what is refused alone for a moment only is delivered', () => {
+  const it = bench(2);
+  const [maligned, good] = it.take() as [Entry, Entry];
+  it.judge([maligned], [no]);
+  it.judge([good], [delivered]);
+  it.clock.now += 1_000;
+  it.judge(it.take(), [delivered]);
+  assert.deepEqual(it.window.advance()?.settled, [{ page: 1, delivered: 2, filtered: 0, dead: [], damaged: 0 }]);
+});
+
+test('a delivery that began before a refusal does not contradict it', () => {
+  const it = bench(3);
+  const [bad, early, late] = it.take() as [Entry, Entry, Entry];
+  it.clock.now += 50;
+  it.judge([bad], [no]);
+  it.judge([early], [delivered], { from: it.clock.now - 40 });
+  it.clock.now += 1_000;
+  assert.deepEqual(it.take(), []);
+  it.judge([late], [delivered]);
+  it.clock.now += 1_000;
+  assert.deepEqual(it.take(), [bad]);
+});
+
+test('an outage between two refusals makes the second one the first', () => {
+  const it = bench(3);
+  const [bad, good, other] = it.take() as [Entry, Entry, Entry];
+  it.judge([bad], [no]);
+  it.judge([good], [delivered]);
+  it.clock.now += 1_000;
+  it.judge(it.take(), new Unavailable('down'));
+  it.judge(it.take(), [no]);
+  assert.deepEqual(reasons(it), []);
+  it.judge([other], [delivered]);
+  it.clock.now += 1_000;
+  it.judge(it.take(), [no]);
+  assert.equal(reasons(it).length, 1);
+});
+
+test('a refusal that nothing contradicts is asked again after 5 s, and believed then', () => {
+  const it = bench(1);
+  it.judge(it.take(), [no]);
+  it.clock.now += 4_999;
+  it.blame.askAgainWhenQuiet();
+  it.clock.now += 1;
+  assert.deepEqual(it.take(), []);
+  it.blame.askAgainWhenQuiet();
+  it.clock.now += 1_000;
+  it.judge(it.take(), [no]);
+  assert.equal(reasons(it).length, 1);
+});
+
+test('a sink that breaks down altogether buries none of those that it was asked again', () => {
+  const it = bench(30);
+  const [first, ...others] = it.take() as [Entry, ...Entry[]];
+  it.judge([first], [no]);
+  it.judge(others.slice(0, 1), [delivered]);
+  it.clock.now += 1_000;
+  const batch = [...it.take(), ...others.slice(1)];
+  it.judge(
+    batch,
+    batch.map(() => no),
+  );
+  assert.ok(it.blame.suspected);
+  assert.deepEqual(reasons(it), []);
+});
+
+test('refused beside one that is accepted: a dead letter at once', () => {
+  const it = bench(2);
+  it.judge(it.take(), [no, delivered]);
+  assert.equal(reasons(it).length, 1);
 });

@@ -24,6 +24,29 @@ test('a sink that fails without waiting for anything is paused, and does not kee
   await until(it.settledAll);
 });
 
+test('a delivery that hangs from before an outage, as for an acknowledgement, does not hold up what comes after it', async (context) => {
+  const acknowledged = Promise.withResolvers<void>();
+  let calls = 0;
+  const got: string[] = [];
+  const it = await rigWith(
+    context,
+    async (batch) => {
+      calls += 1;
+      if (calls === 1) await acknowledged.promise;
+      if (calls === 2) throw new Unavailable('the server has died', { retryAfterMs: 50 });
+      got.push(...batch.map(({ id }) => id));
+      return batch.map(() => delivered);
+    },
+    { concurrency: 2, maxEvents: 10 },
+  );
+  await appendPage(it.spool, names('a', 0, 60));
+  await until(() => got.length === 50);
+  assert.ok(!(await it.settledAll()), 'the first ten still wait');
+  acknowledged.resolve();
+  await until(it.settledAll);
+  assert.equal(new Set(got).size, 60);
+});
+
 test('while a slow sink has every slot taken, an event that is due again does not keep the loop busy', async (context) => {
   let calls = 0;
   const it = await rigWith(

@@ -1,8 +1,16 @@
 import { type BatchRefused, Unavailable } from '../sink.ts';
 import type { Outcome, SecurityEvent, Sink } from '../types.ts';
+import type { Entry } from './window.ts';
 
 /** What a sink made of one batch. */
 export type Answer = readonly Outcome[] | Unavailable | BatchRefused;
+
+/** A delivery that has come back, and when it began (ms of the clock). */
+export interface Tried {
+  readonly batch: readonly Entry[];
+  readonly answer: Answer;
+  readonly from: number;
+}
 
 /** Delivers, and trusts nothing that comes back: whatever is no proper answer means that the sink cannot be used. Never rejects. */
 export async function ask(sink: Sink, events: readonly SecurityEvent[], signal: AbortSignal): Promise<Answer> {

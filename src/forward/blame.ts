@@ -1,22 +1,23 @@
 import { backoffMs } from '../backoff.ts';
 import { type BatchRefused, Unavailable } from '../sink.ts';
 import type { Outcome } from '../types.ts';
-import { type Answer, acceptsAny } from './answer.ts';
+import { acceptsAny, type Tried } from './answer.ts';
 import type { Entry, Window } from './window.ts';
 
 /** From this many refusals in a row on, with none accepted between, the sink is suspected and not the events. */
 const SUSPICIOUS_ROW = 10;
-/** Fewer refusals than that are believed once nothing has contradicted them for this long. */
-const BELIEVED_AFTER_MS = 5_000;
-/** What is held is tried again, just after the sink took something else, or took nothing. */
-export type Again = 'sink works' | 'sink in doubt';
+/** Fewer refused events than that are asked again once nothing has contradicted them for this long. */
+const UNCONTRADICTED_MS = 5_000;
+/** A SIEM that is wrong for a moment must not be asked within the same moment. */
+const ASKED_AGAIN_AFTER_MS = 1_000;
 const STUCK = { tries: 20, ms: 600_000 };
 /** A bound that a SIEM has taught is tested again after this long: it may have been a proxy's bad hour. */
 const LARGER_AFTER_MS = 600_000;
 
 /**
- * Decides what an answer means for each event of a batch. Only an answer about an event may condemn an event:
- * what is refused is held until the sink has accepted something else, and becomes a dead letter then.
+ * Decides what an answer means for each event of a batch. Only an answer about an event may condemn an event: what is
+ * refused beside others that are accepted is a dead letter. What is refused alone is held until a later delivery is accepted,
+ * is asked again then, and is a dead letter if it is refused once more.
  */
 export class Blame {
   readonly #window: Window;
@@ -27,7 +28,7 @@ export class Blame {
   #tooLargeAt = 0;
   /** Parts of a batch that was refused as a whole. */
   readonly #halves: Entry[][] = [];
-  /** Refused, not yet believed; how many in a row; when the last one came. */
+  /** Refused, not yet believed; how many in a row, none of them asked again; when the last one came. */
   #held: Entry[] = [];
   #row = 0;
   #heldAt = 0;
@@ -78,40 +79,46 @@ export class Blame {
   }
 
   /** A few refusals with nothing else to send: nobody will contradict them. */
-  believe(): void {
-    if (this.#held.length > 0 && !this.suspected && this.#clock() - this.#heldAt >= BELIEVED_AFTER_MS) this.#buryHeld();
+  askAgainWhenQuiet(): void {
+    const waited = this.#clock() - this.#heldAt >= UNCONTRADICTED_MS;
+    if (waited && !this.suspected) this.#askAgain(this.#takeAllHeld());
   }
 
   /**
    * accepted: the SIEM took an event. pause: wait before anything is sent again, and why.
-   * @param again the batch was held: where the sink takes some of it now, all that is held is sent anew
+   * @param wasHeld where the sink takes some of this batch now, all that is held is sent anew
    */
-  judge(batch: readonly Entry[], answer: Answer, again?: Again): { accepted: boolean; pause?: Unavailable } {
+  judge({ batch, answer, from }: Tried, wasHeld = false): { accepted: boolean; pause?: Unavailable } {
     if (answer instanceof Unavailable) {
-      if (again) this.#held.unshift(...batch);
+      for (const entry of batch) entry.lastTry = false;
+      if (wasHeld) this.#held.unshift(...batch);
       else this.#window.giveBack(batch);
       return { accepted: false, pause: answer };
     }
-    if (again && acceptsAny(answer)) this.#window.giveBack(this.#takeAllHeld());
-    if (!('message' in answer)) return this.#settle(batch, answer);
-    if (again === 'sink in doubt' && batch.length > 1) return this.#holdAgain(batch);
-    if (again === 'sink works') for (const entry of batch) entry.lastTry = true;
-    return this.#halve(batch, answer);
+    if (wasHeld && acceptsAny(answer)) this.#window.giveBack(this.#takeAllHeld());
+    if (!('message' in answer)) return this.#settle(batch, answer, from);
+    if (batch.length === 1) return this.#settle(batch, [{ status: 'rejected', reason: answer.message }], from);
+    return wasHeld ? this.#holdAgain(batch) : this.#halve(batch, answer);
   }
 
-  #settle(batch: readonly Entry[], outcomes: readonly Outcome[]): { accepted: boolean; pause?: Unavailable } {
+  #settle(
+    batch: readonly Entry[],
+    outcomes: readonly Outcome[],
+    from: number,
+  ): { accepted: boolean; pause?: Unavailable } {
     const of = (status: Outcome['status']) => batch.filter((_, index) => outcomes[index]?.status === status);
     const [delivered, unsent, putOff] = [of('delivered'), of('unsent'), of('retry')];
     const untried = putOff.some(({ firstAt }) => firstAt === 0);
     this.#noteFlow(delivered, putOff);
     if (delivered.length > 0) this.#row = 0;
+    else this.#row += of('rejected').filter(({ lastTry, settled }) => !lastTry && !settled).length;
     batch.forEach((entry, index) => {
       const outcome = outcomes[index] as Outcome;
       if (outcome.status === 'delivered') this.#window.deliver(entry);
       if (outcome.status === 'rejected') this.#refuse(entry, outcome.reason, delivered.length > 0);
       if (outcome.status === 'retry') this.#putOff(entry, outcome);
     });
-    if (delivered.length > 0) this.#buryHeld();
+    if (delivered.length > 0) this.#contradict(from);
     this.#window.giveBack(unsent);
     const repeated = unsent.length === batch.length && unsent.every((entry) => entry.unsent);
     for (const entry of unsent) entry.unsent = true;
@@ -125,22 +132,22 @@ export class Blame {
 
   #halve(batch: readonly Entry[], refusal: BatchRefused): { accepted: boolean } {
     const middle = Math.ceil(batch.length / 2);
-    if (refusal.tooLarge && batch.length > 1) {
+    if (refusal.tooLarge) {
       const bytes = batch.reduce((sum, { event }) => sum + event.json.length, 0);
       this.#maxBytes = Math.min(this.#maxBytes, Math.ceil(bytes / 2));
       this.#tooLargeAt = this.#clock();
     }
-    if (batch.length > 1) this.#halves.unshift(batch.slice(0, middle), batch.slice(middle));
-    else for (const entry of batch) this.#refuse(entry, refusal.message, false);
+    this.#halves.unshift(batch.slice(0, middle), batch.slice(middle));
     return { accepted: false };
   }
 
+  /** In an order it is a dead letter already. */
   #refuse(entry: Entry, reason: string, othersPassed: boolean): void {
     entry.reason = reason;
-    if (entry.settled || entry.lastTry) return void this.#window.bury(entry, reason);
+    const believed = othersPassed || (entry.lastTry && !this.suspected);
+    if (entry.settled || believed) return void this.#window.bury(entry, reason);
     this.#held.push(entry);
-    if (!othersPassed) this.#row += 1;
-    this.#heldAt = this.#clock();
+    entry.refusedAt = this.#heldAt = this.#clock();
   }
 
   #putOff(entry: Entry, outcome: Outcome & { status: 'retry' }): void {
@@ -171,7 +178,17 @@ export class Blame {
     return this.#held.splice(0);
   }
 
-  #buryHeld(): void {
-    for (const entry of this.#takeAllHeld()) this.#window.bury(entry, entry.reason);
+  /** The sink has accepted others in a delivery that began at `from`: what it had refused by then is asked once more. */
+  #contradict(from: number): void {
+    const all = this.#takeAllHeld();
+    this.#held = all.filter(({ refusedAt }) => refusedAt > from);
+    this.#askAgain(all.filter(({ refusedAt }) => refusedAt <= from));
+  }
+
+  #askAgain(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      entry.lastTry = true;
+      this.#window.putOff(entry, this.#clock() + ASKED_AGAIN_AFTER_MS);
+    }
   }
 }

@@ -21,7 +21,8 @@ export interface Entry {
   dueAt: number;
   /** It came back unsent before. */
   unsent: boolean;
-  /** It was held, and refused again by a sink that takes others: its next refusal is believed. */
+  /** When it was refused (ms of the clock), and whether the sink has accepted others since: then its next refusal is believed. */
+  refusedAt: number;
   lastTry: boolean;
   /** For an event of an order, which is no part of the live log: called once it is delivered, or refused with a reason. */
   readonly settled?: (refused?: string) => void;
@@ -50,6 +51,7 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
     firstAt: 0,
     dueAt: 0,
     unsent: false,
+    refusedAt: 0,
     lastTry: false,
     ...(settled && { settled }),
   };

@@ -20,6 +20,8 @@ export interface Trouble {
   end(): unknown;
   /** Goes on for so long after it was met. Default 500. */
   readonly lastsMs?: number;
+  /** Nothing else goes wrong for so long after it. Default 0. */
+  readonly restMs?: number;
 }
 
 export interface Patient extends End {
@@ -110,6 +112,9 @@ function splunkEnd(sink: string, hec: Hec): Omit<End, 'refuses'> {
   };
 }
 
+/** Words for a bad event. Who hears them of one good event twice, a second apart, believes them: a lie each must be alone. */
+const OF_AN_EVENT: ReadonlySet<number> = new Set([6, 12, 13, 15]);
+
 /** Reply codes with the status that goes with each. 0 is every good answer, 17 the answer to another question. */
 const REFUSALS: readonly (readonly [code: number, status: number])[] = [
   ...[1, 4, 21, 22].map((code) => [code, 403] as const),
@@ -137,6 +142,7 @@ async function splunk(scope: Scope): Promise<Patient> {
     met: () => calls() - before,
     end: () => Object.assign(hec.dials, { code: undefined, status: undefined }),
     lastsMs: 0,
+    restMs: OF_AN_EVENT.has(code) ? 2_000 : 0,
   });
   const nearlyFull = (code: number): Trouble => ({
     name: `code ${code} with 200`,

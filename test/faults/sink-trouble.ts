@@ -70,6 +70,7 @@ async function suffer({ tally }: Stage, patient: Patient, trouble: Trouble): Pro
   const recovered = await within60Seconds(() => sum(patient.arrivals()) > before);
   if (recovered) tally.recovered += 1;
   else tally.fault(`${name}: nothing arrives within 60 s after it has ended`);
+  await sleep(trouble.restMs ?? 0);
 }
 
 async function within60Seconds(holds: () => boolean): Promise<boolean> {

@@ -303,11 +303,13 @@ export class ForwardDriver {
     return delivered ? 'delivered' : 'open';
   }
 
-  /** Only what the sink said of this event can condemn it, and few are believed while the sink accepts nothing. */
+  /** Only what the sink said of this event can condemn it: beside others that it took, or twice; and few are believed while it takes nothing. */
   #checkBurial(life: Life, id: string, reason: string): void {
     const said = life.of(id);
     if (reason.startsWith('stuck: ')) return void this.#checkStuck(said, id, reason);
     if (!said.refusals.includes(reason)) this.#violations.push(`${id} was never refused for ${reason}`);
+    if (!said.besideOthers && said.refusals.length < 2)
+      this.#violations.push(`${id} was refused once, alone, and is buried`);
     if (life.accepted >= said.firstRefusal) return void this.#note('an event is buried, others pass');
     this.#note('an event is buried, unheard');
     if (life.accepted !== life.believedSince) life.believed.clear();

@@ -9,6 +9,8 @@ export interface Said {
   inFlight: boolean;
   readonly refusals: string[];
   firstRefusal: number;
+  /** Once it was refused in an answer that accepted others. */
+  besideOthers: boolean;
   readonly putOffs: string[];
   /** Counted ones: not held. */
   tries: number;
@@ -33,7 +35,14 @@ export class Life {
   of(id: string): Said {
     const known = this.said.get(id);
     if (known) return known;
-    const nothing = { delivered: false, inFlight: false, firstRefusal: 0, tries: 0, firstPutOffAt: 0 };
+    const nothing = {
+      delivered: false,
+      inFlight: false,
+      firstRefusal: 0,
+      besideOthers: false,
+      tries: 0,
+      firstPutOffAt: 0,
+    };
     const said: Said = { ...nothing, refusals: [], putOffs: [] };
     this.said.set(id, said);
     return said;
@@ -148,6 +157,9 @@ export class ScriptedSink {
       this.#outcome(id, `${life.answers} ${index}`, statusOf(reply, index)),
     );
     for (const [index, { id }] of batch.entries()) this.#note(life, id, outcomes[index] as Outcome);
+    if (outcomes.some(({ status }) => status === 'delivered'))
+      for (const [index, { id }] of batch.entries())
+        if (outcomes[index]?.status === 'rejected') life.of(id).besideOthers = true;
     return outcomes;
   }
 
