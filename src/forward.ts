@@ -64,10 +64,9 @@ class Loop {
   #sink: Sink | undefined;
   #openFailed = false;
   #reopenWanted = false;
-  /** Deliveries in flight; those begun before the last trouble, as one that waits for an acknowledgement, hold up nothing. */
-  #flying = 0;
-  #older = 0;
-  #troubleAt = Number.NEGATIVE_INFINITY;
+  /** Batches in flight; those begun before the last trouble, as one that waits for an acknowledgement, hold up nothing. */
+  readonly #flying = new Set<readonly Entry[]>();
+  #older = new Set<readonly Entry[]>();
   #testing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
@@ -91,7 +90,7 @@ class Loop {
     const submit = (entries: readonly Entry[]) => this.#submit(entries);
     const ordering = runOrders(this.#tools, this.#options, { submit, stop, landed });
     while (!stop.aborted) await this.#bell.heard(await this.#step(), stop);
-    while ((this.#flying > 0 || this.#progress.saving) && !abort.aborted) await this.#bell.heard(IDLE_MS, abort);
+    while ((this.#flying.size > 0 || this.#progress.saving) && !abort.aborted) await this.#bell.heard(IDLE_MS, abort);
     land();
     await Promise.all([reading, ordering, this.#close()]);
   }
@@ -108,9 +107,9 @@ class Loop {
   /** Does what can be done now; how long (ms) until something may be due. */
   async #step(): Promise<number> {
     if (this.#testing) return IDLE_MS;
-    if (this.#reopenWanted && this.#flying === 0) await this.#close();
+    if (this.#reopenWanted && this.#flying.size === 0) await this.#close();
     if (this.#pace.pausedMs === 0 && this.#blame.suspected) {
-      if (this.#flying === 0 && (await this.#opened())) void this.#tryHeld();
+      if (this.#flying.size === 0 && (await this.#opened())) void this.#tryHeld();
       return IDLE_MS;
     }
     this.#blame.askAgainWhenQuiet();
@@ -128,7 +127,8 @@ class Loop {
 
   #maySend(): boolean {
     if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected) return false;
-    const room = this.#flying - this.#older < this.#pace.abreast && this.#flying < this.#options.concurrency;
+    const { size } = this.#flying;
+    const room = size < this.#options.concurrency && size - this.#older.size < this.#pace.abreast;
     return this.#pace.pausedMs === 0 && room;
   }
 
@@ -148,10 +148,10 @@ class Loop {
   }
 
   #judge(tried: Tried, wasHeld = false): void {
-    const { batch, from } = tried;
+    const { batch } = tried;
     if (batch.length === 0) return;
-    this.#flying -= 1;
-    if (from <= this.#troubleAt) this.#older -= 1;
+    this.#flying.delete(batch);
+    this.#older.delete(batch);
     const { accepted, pause } = this.#blame.judge(tried, wasHeld);
     if (accepted) this.#pace.accepted(batch.length);
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
@@ -183,7 +183,7 @@ class Loop {
     const { tell, clock } = this.#tools;
     const from = clock();
     if (batch.length === 0) return { batch, answer: [], from };
-    this.#flying += 1;
+    this.#flying.add(batch);
     const events = batch.map(({ event }) => event);
     const answer = await ask(this.#sink as Sink, events, this.#signals.abort);
     const seconds = (clock() - from) / 1000;
@@ -220,8 +220,7 @@ class Loop {
   #pause(cause: Unavailable, events = 0): void {
     if (cause.reopen) this.#reopenWanted = true;
     const waitMs = this.#pace.trouble(cause, events);
-    this.#troubleAt = this.#tools.clock();
-    this.#older = this.#flying;
+    this.#older = new Set(this.#flying);
     if (this.#signals.abort.aborted) return;
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }
