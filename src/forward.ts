@@ -43,6 +43,8 @@ export interface Forwarder {
 }
 
 const IDLE_MS = 1_000;
+/** Longer than a sink that works takes for a delivery; some wait for minutes, as for an acknowledgement that died with its server. */
+const HANGS_MS = 30_000;
 const CLOSE_WITHIN_MS = 3_000;
 
 /** The loop of one sink: reads the spool, delivers, lets `Blame` decide what each answer means, moves the cursor. */
@@ -64,9 +66,8 @@ class Loop {
   #sink: Sink | undefined;
   #openFailed = false;
   #reopenWanted = false;
-  /** Batches in flight; those begun before the last trouble, as one that waits for an acknowledgement, hold up nothing. */
-  readonly #flying = new Set<readonly Entry[]>();
-  #older = new Set<readonly Entry[]>();
+  /** Batches in flight, and since when (ms of the clock). */
+  readonly #flying = new Map<readonly Entry[], number>();
   #testing = false;
 
   constructor(tools: ForwardTools, options: ForwardOptions, signals: Signals) {
@@ -108,11 +109,12 @@ class Loop {
   async #step(): Promise<number> {
     if (this.#testing) return IDLE_MS;
     if (this.#reopenWanted && this.#flying.size === 0) await this.#close();
+    if (this.#pace.pausedMs === 0) this.#blame.whenQuiet();
     if (this.#pace.pausedMs === 0 && this.#blame.suspected) {
+      if (this.#pace.limitedMs > 0) return this.#pace.limitedMs;
       if (this.#flying.size === 0 && (await this.#opened())) void this.#tryHeld();
       return IDLE_MS;
     }
-    this.#blame.askAgainWhenQuiet();
     void this.#save();
     while (this.#maySend()) {
       if (this.#pace.limitedMs > 0) return this.#pace.limitedMs;
@@ -127,14 +129,17 @@ class Loop {
 
   #maySend(): boolean {
     if (this.#signals.stop.aborted || this.#reopenWanted || this.#blame.suspected) return false;
-    const { size } = this.#flying;
-    const room = size < this.#options.concurrency && size - this.#older.size < this.#pace.abreast;
+    const recently = this.#tools.clock() - HANGS_MS;
+    const young = [...this.#flying.values()].filter((from) => from > recently);
+    const room = this.#flying.size < this.#options.concurrency && young.length < this.#pace.abreast;
     return this.#pace.pausedMs === 0 && room;
   }
 
   #next(): Entry[] {
-    const most = this.#pace.maxEvents;
-    const batch = this.#blame.half() ?? this.#window.take(most, this.#blame.maxBytes, this.#tools.clock());
+    const take = () => this.#window.take(this.#pace.maxEvents, this.#blame.maxBytes, this.#tools.clock());
+    // What clears a suspected sink is more likely among others than in what is left of a batch that it refused.
+    const others = this.#blame.suspected ? take() : [];
+    const batch = others.length > 0 ? others : (this.#blame.half() ?? take());
     this.#pace.sent(batch.length);
     this.#room.ring();
     return batch;
@@ -151,7 +156,6 @@ class Loop {
     const { batch } = tried;
     if (batch.length === 0) return;
     this.#flying.delete(batch);
-    this.#older.delete(batch);
     const { accepted, pause } = this.#blame.judge(tried, wasHeld);
     if (accepted) this.#pace.accepted(batch.length);
     if (accepted) this.#tools.tell({ what: 'sink_up', sink: this.#options.name });
@@ -167,12 +171,16 @@ class Loop {
     if (this.#signals.abort.aborted) return;
     this.#judge(behind);
     const goOn = this.#blame.suspected && !(behind.answer instanceof Unavailable) && !this.#signals.stop.aborted;
-    const held = await this.#try(goOn ? this.#blame.takeHeld(this.#options.maxEvents) : []);
+    const held = await this.#try(goOn ? this.#blame.takeHeld(this.#pace.maxEvents) : []);
     if (this.#signals.abort.aborted) return;
+    this.#pace.sent(held.batch.length);
     this.#judge(held, true);
+    if (this.#blame.suspected) this.#suspect();
     this.#testing = false;
     await this.#save();
-    if (!this.#blame.suspected) return;
+  }
+
+  #suspect(): void {
     const { reason, count } = this.#blame.suspicion;
     this.#tools.tell({ what: 'sink_suspected', sink: this.#options.name, held: count, reason });
     this.#pause(new Unavailable(reason));
@@ -183,7 +191,7 @@ class Loop {
     const { tell, clock } = this.#tools;
     const from = clock();
     if (batch.length === 0) return { batch, answer: [], from };
-    this.#flying.add(batch);
+    this.#flying.set(batch, from);
     const events = batch.map(({ event }) => event);
     const answer = await ask(this.#sink as Sink, events, this.#signals.abort);
     const seconds = (clock() - from) / 1000;
@@ -202,6 +210,7 @@ class Loop {
     } catch (error) {
       if (stop.aborted) void opening.then((sink) => sink.close()).catch(() => undefined);
       this.#openFailed = true;
+      this.#blame.trouble();
       if (!stop.aborted) this.#pause(asUnavailable(error));
     }
     return !this.#openFailed;
@@ -220,7 +229,6 @@ class Loop {
   #pause(cause: Unavailable, events = 0): void {
     if (cause.reopen) this.#reopenWanted = true;
     const waitMs = this.#pace.trouble(cause, events);
-    this.#older = new Set(this.#flying);
     if (this.#signals.abort.aborted) return;
     this.#tools.tell({ what: 'sink_down', sink: this.#options.name, reason: cause.message, waitMs });
   }

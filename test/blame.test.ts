@@ -161,6 +161,7 @@ test('an outage between two refusals makes the second one the first', () => {
   it.judge([good], [delivered]);
   it.clock.now += 1_000;
   it.judge(it.take(), new Unavailable('down'));
+  it.clock.now += 500;
   it.judge(it.take(), [no]);
   assert.deepEqual(reasons(it), []);
   it.judge([other], [delivered]);
@@ -173,28 +174,84 @@ test('a refusal that nothing contradicts is asked again after 5 s, and believed 
   const it = bench(1);
   it.judge(it.take(), [no]);
   it.clock.now += 4_999;
-  it.blame.askAgainWhenQuiet();
+  it.blame.whenQuiet();
   it.clock.now += 1;
   assert.deepEqual(it.take(), []);
-  it.blame.askAgainWhenQuiet();
+  it.blame.whenQuiet();
   it.clock.now += 1_000;
   it.judge(it.take(), [no]);
   assert.equal(reasons(it).length, 1);
 });
 
-test('a sink that breaks down altogether buries none of those that it was asked again', () => {
-  const it = bench(30);
-  const [first, ...others] = it.take() as [Entry, ...Entry[]];
-  it.judge([first], [no]);
-  it.judge(others.slice(0, 1), [delivered]);
+test('of those that it was asked again, a sink that breaks down altogether buries fewer than ten', () => {
+  const it = bench(1_000);
+  const [good, ...held] = it.take() as [Entry, ...Entry[]];
+  const refuseAll = (batch: Entry[]) =>
+    it.judge(
+      batch,
+      batch.map(() => no),
+    );
+  refuseAll(held);
+  it.judge([good], [delivered]);
   it.clock.now += 1_000;
-  const batch = [...it.take(), ...others.slice(1)];
-  it.judge(
-    batch,
-    batch.map(() => no),
-  );
+  assert.ok(!it.blame.suspected);
+  refuseAll(it.take());
   assert.ok(it.blame.suspected);
-  assert.deepEqual(reasons(it), []);
+  assert.equal(reasons(it).length, 9);
+});
+
+test('those that were asked again and wait for others are believed once none has come for half a minute', () => {
+  const it = bench(21);
+  const refuseAll = (batch: Entry[]) =>
+    it.judge(
+      batch,
+      batch.map(() => no),
+    );
+  const [good, late, ...bad] = it.take() as [Entry, Entry, ...Entry[]];
+  refuseAll(bad);
+  it.judge([good], [delivered]);
+  it.clock.now += 1_000;
+  refuseAll(it.take());
+  it.clock.now += 28_000;
+  it.blame.whenQuiet();
+  assert.ok(it.blame.suspected);
+  assert.equal(reasons(it).length, 0, 'the second event of the log is still open');
+  it.clock.now += 1_000;
+  it.blame.whenQuiet();
+  it.judge([late], [delivered]);
+  assert.equal(reasons(it).length, 19);
+});
+
+test('those that were asked again are not believed as long as one that came later is refused too', () => {
+  const it = bench(21);
+  const refuseAll = (batch: Entry[]) =>
+    it.judge(
+      batch,
+      batch.map(() => no),
+    );
+  const [good, late, ...bad] = it.take() as [Entry, Entry, ...Entry[]];
+  refuseAll(bad);
+  it.judge([good], [delivered]);
+  it.clock.now += 1_000;
+  refuseAll(it.take());
+  refuseAll([late]);
+  it.clock.now += 3_600_000;
+  it.blame.whenQuiet();
+  assert.ok(it.blame.suspected);
+  it.judge(it.blame.takeHeld(100), [...Array.from({ length: 11 }, () => delivered)], { wasHeld: true });
+  assert.deepEqual([it.window.advance()?.settled[0]?.dead.length, it.blame.suspected], [9, false]);
+});
+
+test('a delivery that began before ten refusals clears no suspicion', () => {
+  const it = bench(20);
+  const [early, ...bad] = it.take() as [Entry, ...Entry[]];
+  it.clock.now += 50;
+  it.judge(
+    bad,
+    bad.map(() => no),
+  );
+  it.judge([early], [delivered], { from: it.clock.now - 40 });
+  assert.ok(it.blame.suspected);
 });
 
 test('refused beside one that is accepted: a dead letter at once', () => {

@@ -37,7 +37,8 @@ test('a delivery that hangs from before an outage, as for an acknowledgement, do
       got.push(...batch.map(({ id }) => id));
       return batch.map(() => delivered);
     },
-    { concurrency: 2, maxEvents: 10 },
+    // A hundred times as fast.
+    { concurrency: 2, maxEvents: 10, clock: () => performance.now() * 100 },
   );
   await appendPage(it.spool, names('a', 0, 60));
   await until(() => got.length === 50);

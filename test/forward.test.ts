@@ -146,15 +146,6 @@ test('a sink that refuses everything buries nobody, and delivers all once it is 
   assert.equal((await it.dead()).length, 0);
 });
 
-test('a long row of bad events is buried once an event behind them is accepted', async (context) => {
-  const it = await rig(context, ({ code }) => (code === 'bad' ? { status: 'rejected', reason: 'never' } : delivered));
-  await appendPage(it.spool, names('bad', 0, 120));
-  await appendPage(it.spool, names('good', 0, 60));
-  await until(it.settledAll);
-  assert.equal((await it.dead()).length, 120);
-  assert.equal(it.got.length, 60);
-});
-
 test('a single refused event with nothing behind it is believed after a while', async (context) => {
   const it = await rig(context, () => ({ status: 'rejected', reason: 'never' }));
   await appendPage(it.spool, ['a-1']);
@@ -238,29 +229,6 @@ test('stopped in the middle and started again: nothing is missing', async (conte
   const last = await rig(context, take, { spool });
   await until(last.settledAll);
   assert.equal(seen.size, 2_000);
-});
-
-test('dead letters are delivered by an order, keep their place where they are refused again, and can be discarded', async (context) => {
-  let refuses = /./;
-  const it = await rig(context, ({ id }) =>
-    id.startsWith('good') || !refuses.test(id) ? delivered : { status: 'rejected', reason: `refused by ${refuses}` },
-  );
-  await appendPage(it.spool, [...names('bad', 0, 60), ...names('good', 0, 60)]);
-  await until(it.settledAll);
-  assert.equal((await it.dead()).length, 60);
-  refuses = /[05]$/;
-  await it.spool.order({ kind: 'revive', sink: 'one', filter: {} });
-  await until(async () => (await it.spool.orders('one')).length === 0);
-  const left = await it.dead();
-  assert.deepEqual(
-    sorted(left.map(({ eventId }) => eventId)),
-    sorted(names('bad', 0, 60).filter((id) => /[05]$/.test(id))),
-  );
-  for (const { reason } of left) assert.equal(reason, 'refused by /[05]$/');
-  await it.spool.order({ kind: 'discard', sink: 'one', filter: { reason: 'REFUSED BY' } });
-  await until(async () => (await it.dead()).length === 0);
-  const report = (await it.spool.report()).sinks[0];
-  assert.deepEqual([report?.delivered, report?.deadLetters], [108, 0]);
 });
 
 test('a limit holds the pace', async (context) => {

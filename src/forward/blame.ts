@@ -4,10 +4,12 @@ import type { Outcome } from '../types.ts';
 import { acceptsAny, type Tried } from './answer.ts';
 import type { Entry, Window } from './window.ts';
 
-/** From this many refusals in a row on, with none accepted between, the sink is suspected and not the events. */
-const SUSPICIOUS_ROW = 10;
-/** Fewer refused events than that are asked again once nothing has contradicted them for this long. */
+/** From this many events on that were refused alone, with none accepted since, the sink is suspected and not the events. */
+const SUSPICIOUS = 10;
+/** Fewer than that are asked again once nothing has contradicted them for this long. */
 const UNCONTRADICTED_MS = 5_000;
+/** Any number that was asked again is believed once for so long nothing else came that the sink could have refused or accepted. */
+const NOTHING_ELSE_MS = 30_000;
 /** A SIEM that is wrong for a moment must not be asked within the same moment. */
 const ASKED_AGAIN_AFTER_MS = 1_000;
 const STUCK = { tries: 20, ms: 600_000 };
@@ -28,10 +30,12 @@ export class Blame {
   #tooLargeAt = 0;
   /** Parts of a batch that was refused as a whole. */
   readonly #halves: Entry[][] = [];
-  /** Refused, not yet believed; how many in a row, none of them asked again; when the last one came. */
+  /** Refused alone and not yet believed; when those came that were believed, and the last one; none of them was contradicted since. */
   #held: Entry[] = [];
-  #row = 0;
-  #heldAt = 0;
+  #believedAt: number[] = [];
+  #refusedAt = 0;
+  /** When the sink was in trouble last: what it refused before and after may have been refused for that. */
+  #troubleAt = Number.NEGATIVE_INFINITY;
   /** Deliveries in a row of which everything was put off. One is that batch's own affair, two are the sink's. */
   #barren = 0;
   /** How many of the held may be tried at once: one, where the sink has refused several as a whole. */
@@ -47,7 +51,10 @@ export class Blame {
   }
 
   get suspected(): boolean {
-    return this.#row >= SUSPICIOUS_ROW;
+    return this.#refusedAlone >= SUSPICIOUS;
+  }
+  get #refusedAlone(): number {
+    return this.#believedAt.length + this.#held.length;
   }
   get suspicion(): { count: number; reason: string } {
     return { count: this.#held.length, reason: this.#held[0]?.reason ?? 'every event is refused' };
@@ -62,9 +69,14 @@ export class Blame {
     return this.#maxBytes;
   }
 
-  /** The next part of a batch that was halved. */
+  /** The next part of a batch that was halved; of a sink that is suspected the one that is most likely to be accepted, a large one. */
   half(): Entry[] | undefined {
-    return this.#halves.shift();
+    return this.suspected ? this.#halves.pop() : this.#halves.shift();
+  }
+
+  /** The sink is in trouble that says nothing of an event. */
+  trouble(): void {
+    this.#troubleAt = this.#clock();
   }
 
   /** Takes out some of what is held, to be tried once more. */
@@ -78,40 +90,48 @@ export class Blame {
     return this.#held.splice(0, count);
   }
 
-  /** A few refusals with nothing else to send: nobody will contradict them. */
-  askAgainWhenQuiet(): void {
-    const waited = this.#clock() - this.#heldAt >= UNCONTRADICTED_MS;
-    if (waited && !this.suspected) this.#askAgain(this.#takeAllHeld());
+  /** What is held and has been contradicted by nothing for a while. */
+  whenQuiet(): void {
+    const now = this.#clock();
+    const wereAskedAgain = this.#held.every(
+      ({ againAt }) => againAt > this.#troubleAt && now - againAt >= NOTHING_ELSE_MS,
+    );
+    if (!this.suspected && now - this.#refusedAt >= UNCONTRADICTED_MS) this.#askAgain(this.#takeAllHeld());
+    else if (wereAskedAgain) for (const entry of this.#takeAllHeld()) this.#window.bury(entry, entry.reason);
   }
 
   /**
    * accepted: the SIEM took an event. pause: wait before anything is sent again, and why.
    * @param wasHeld where the sink takes some of this batch now, all that is held is sent anew
    */
-  judge({ batch, answer, from }: Tried, wasHeld = false): { accepted: boolean; pause?: Unavailable } {
+  judge(tried: Tried, wasHeld = false): { accepted: boolean; pause?: Unavailable } {
+    const verdict = this.#judge(tried, wasHeld);
+    if (verdict.pause) this.trouble();
+    return verdict;
+  }
+
+  #judge({ batch, answer, from }: Tried, wasHeld: boolean): { accepted: boolean; pause?: Unavailable } {
     if (answer instanceof Unavailable) {
-      for (const entry of batch) entry.lastTry = false;
       if (wasHeld) this.#held.unshift(...batch);
       else this.#window.giveBack(batch);
       return { accepted: false, pause: answer };
     }
     if (wasHeld && acceptsAny(answer)) this.#window.giveBack(this.#takeAllHeld());
-    if (!('message' in answer)) return this.#settle(batch, answer, from);
-    if (batch.length === 1) return this.#settle(batch, [{ status: 'rejected', reason: answer.message }], from);
+    if (!('message' in answer)) return this.#settle(batch, answer, { from, wasHeld });
+    const refused: Outcome = { status: 'rejected', reason: answer.message };
+    if (batch.length === 1) return this.#settle(batch, [refused], { from, wasHeld });
     return wasHeld ? this.#holdAgain(batch) : this.#halve(batch, answer);
   }
 
   #settle(
     batch: readonly Entry[],
     outcomes: readonly Outcome[],
-    from: number,
+    { from, wasHeld }: { from: number; wasHeld: boolean },
   ): { accepted: boolean; pause?: Unavailable } {
     const of = (status: Outcome['status']) => batch.filter((_, index) => outcomes[index]?.status === status);
     const [delivered, unsent, putOff] = [of('delivered'), of('unsent'), of('retry')];
     const untried = putOff.some(({ firstAt }) => firstAt === 0);
     this.#noteFlow(delivered, putOff);
-    if (delivered.length > 0) this.#row = 0;
-    else this.#row += of('rejected').filter(({ lastTry, settled }) => !lastTry && !settled).length;
     batch.forEach((entry, index) => {
       const outcome = outcomes[index] as Outcome;
       if (outcome.status === 'delivered') this.#window.deliver(entry);
@@ -119,7 +139,9 @@ export class Blame {
       if (outcome.status === 'retry') this.#putOff(entry, outcome);
     });
     if (delivered.length > 0) this.#contradict(from);
-    this.#window.giveBack(unsent);
+    // Held ones behind a refused one stay held: they would be refused one by one.
+    if (wasHeld && delivered.length === 0) this.#held.push(...unsent);
+    else this.#window.giveBack(unsent);
     const repeated = unsent.length === batch.length && unsent.every((entry) => entry.unsent);
     for (const entry of unsent) entry.unsent = true;
     if (repeated) return { accepted: false, pause: new Unavailable('every event came back unsent, twice') };
@@ -141,13 +163,19 @@ export class Blame {
     return { accepted: false };
   }
 
-  /** In an order it is a dead letter already. */
   #refuse(entry: Entry, reason: string, othersPassed: boolean): void {
     entry.reason = reason;
-    const believed = othersPassed || (entry.lastTry && !this.suspected);
-    if (entry.settled || believed) return void this.#window.bury(entry, reason);
-    this.#held.push(entry);
-    entry.refusedAt = this.#heldAt = this.#clock();
+    // In an order it is a dead letter already.
+    if (othersPassed || entry.settled) return void this.#window.bury(entry, reason);
+    const now = this.#clock();
+    entry.refusedAt = this.#refusedAt = now;
+    if (entry.againAt > this.#troubleAt && this.#refusedAlone < SUSPICIOUS - 1) {
+      this.#believedAt.push(now);
+      this.#window.bury(entry, reason);
+    } else {
+      this.#window.detach(entry);
+      this.#held.push(entry);
+    }
   }
 
   #putOff(entry: Entry, outcome: Outcome & { status: 'retry' }): void {
@@ -178,8 +206,9 @@ export class Blame {
     return this.#held.splice(0);
   }
 
-  /** The sink has accepted others in a delivery that began at `from`: what it had refused by then is asked once more. */
+  /** The sink has accepted others in a delivery that began at `from`: what it had refused alone by then is asked once more. */
   #contradict(from: number): void {
+    this.#believedAt = this.#believedAt.filter((at) => at > from);
     const all = this.#takeAllHeld();
     this.#held = all.filter(({ refusedAt }) => refusedAt > from);
     this.#askAgain(all.filter(({ refusedAt }) => refusedAt <= from));
@@ -187,8 +216,8 @@ export class Blame {
 
   #askAgain(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      entry.lastTry = true;
-      this.#window.putOff(entry, this.#clock() + ASKED_AGAIN_AFTER_MS);
+      entry.againAt = this.#clock();
+      this.#window.putOff(entry, entry.againAt + ASKED_AGAIN_AFTER_MS);
     }
   }
 }

@@ -51,7 +51,9 @@ export async function readAhead(
 }
 
 function wantsMore(options: ForwardOptions, window: Window, { further }: Reading): boolean {
-  if (window.toSend > options.maxEvents || window.length > MAX_LENGTH) return false;
+  // Events that are left out must not hide the one from behind that clears a suspected sink.
+  const tooLong = window.length > MAX_LENGTH && !(further() && window.toSend === 0);
+  if (window.toSend > options.maxEvents || tooLong) return false;
   const most = Math.min(MAX_OPEN_BYTES, (options.concurrency + 2) * options.maxBytes);
   return window.openBytes < (further() ? 2 * most : most);
 }

@@ -21,9 +21,9 @@ export interface Entry {
   dueAt: number;
   /** It came back unsent before. */
   unsent: boolean;
-  /** When it was refused (ms of the clock), and whether the sink has accepted others since: then its next refusal is believed. */
+  /** When it was refused alone (ms of the clock), and when it was decided to ask again: then its next refusal is believed. */
   refusedAt: number;
-  lastTry: boolean;
+  againAt: number;
   /** For an event of an order, which is no part of the live log: called once it is delivered, or refused with a reason. */
   readonly settled?: (refused?: string) => void;
 }
@@ -39,8 +39,11 @@ interface Run {
   next: number;
 }
 
+/** One for all: millions of them may lie behind an event that is held. */
+const FILTERED: Slot = { state: 'filtered' };
+
 export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entry['settled']): Entry {
-  const slot: Slot = { state: selected ? 'open' : 'filtered' };
+  const slot: Slot = selected ? { state: 'open' } : FILTERED;
   return {
     event,
     slot,
@@ -52,7 +55,7 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
     dueAt: 0,
     unsent: false,
     refusedAt: 0,
-    lastTry: false,
+    againAt: Number.NEGATIVE_INFINITY,
     ...(settled && { settled }),
   };
 }
@@ -143,8 +146,14 @@ export class Window {
     if (ofOrders.length > 0) this.#orders = putInPlace(ofOrders, this.#orders);
   }
 
+  /** The bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
+  detach(entry: Entry): void {
+    const { raw } = entry.event.source;
+    if (raw.length < raw.buffer.byteLength) entry.event = { ...entry.event, source: withoutPage(entry.event.source) };
+  }
+
   putOff(entry: Entry, dueAt: number): void {
-    if (entry.waits <= 1) entry.event = { ...entry.event, source: withoutPage(entry.event.source) };
+    this.detach(entry);
     entry.dueAt = dueAt;
     this.#later.push(entry);
   }
@@ -217,7 +226,7 @@ function indexOf(queue: readonly Entry[], place: number): number {
   return from;
 }
 
-/** A copy: the bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
+/** A copy. */
 function withoutPage({ stream, receivedAt, position, ordinal, raw }: RawActivity): RawActivity {
   return { stream, receivedAt, position, ordinal, raw: new Uint8Array(raw) };
 }

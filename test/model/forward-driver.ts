@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Forwarder, type ForwardOptions, forward } from '../../src/forward.ts';
+import type { News } from '../../src/news.ts';
 import { openSpool } from '../../src/spool.ts';
 import type { Cursor, Revived, Settled, Spool, StreamName } from '../../src/types.ts';
 import { plainNormalize } from '../fixtures/plain.ts';
@@ -14,6 +15,7 @@ const SINK = 'one';
 const STREAMS: readonly StreamName[] = ['verify/siem', 'admin/siem'];
 const HOUR_MS = 3_600_000;
 const UNCONTRADICTED = 9;
+const NOTHING_ELSE_MS = 30_000;
 
 interface Running {
   readonly life: Life;
@@ -42,6 +44,7 @@ export class ForwardDriver {
   /** When a replay of it was ordered. */
   readonly #replayedAt = new Map<string, number>();
   #events = 0;
+  #isSuspected = false;
   #running: Running | undefined;
 
   constructor(scenario: Scenario, note: (happened: string) => void) {
@@ -83,8 +86,7 @@ export class ForwardDriver {
 
   /** Ten bad events or more with nothing behind them wait, as decided, for the next one that is accepted. */
   async #settleBehindBadOnes(): Promise<boolean> {
-    const { rejected, poisonous } = this.#scenario;
-    if (rejected === 0 && poisonous === 0) return false;
+    if (!this.#isSuspected) return false;
     this.#note('bad events wait for a good one');
     await this.#append('last', 1, 0);
     return await this.#settle();
@@ -181,7 +183,9 @@ export class ForwardDriver {
     const tools = {
       spool: this.#watched(life),
       normalize: plainNormalize,
-      tell: () => undefined,
+      tell: ({ what }: News) => {
+        if (what === 'sink_suspected' || what === 'sink_up') this.#isSuspected = what === 'sink_suspected';
+      },
       clock: () => this.#time.now,
     };
     this.#running = { life, loop: forward(tools, options, { stop: stop.signal, abort: abort.signal }), stop, abort };
@@ -321,14 +325,14 @@ export class ForwardDriver {
     const said = life.of(id);
     if (reason.startsWith('stuck: ')) return void this.#checkStuck(said, id, reason);
     if (!said.refusals.includes(reason)) this.#violations.push(`${id} was never refused for ${reason}`);
-    if (!said.besideOthers && said.refusals.length < 2)
-      this.#violations.push(`${id} was refused once, alone, and is buried`);
-    if (life.accepted >= said.firstRefusal) return void this.#note('an event is buried, others pass');
-    this.#note('an event is buried, unheard');
-    if (life.accepted !== life.believedSince) life.believed.clear();
-    life.believedSince = life.accepted;
-    life.believed.add(id);
-    if (life.believed.size > UNCONTRADICTED) this.#violations.push('10 refusals are believed, and none accepted since');
+    if (said.besideOthers) return void this.#note('an event is buried, others pass');
+    if (said.refusals.length < 2) this.#violations.push(`${id} was refused once, alone, and is buried`);
+    if (this.#time.now - said.contradictedAt >= NOTHING_ELSE_MS)
+      return void this.#note('an event is buried, others are waited for');
+    this.#note('an event is buried, alone');
+    const since = life.believed.get(said.acceptedBefore) ?? new Set();
+    life.believed.set(said.acceptedBefore, since.add(id));
+    if (since.size > UNCONTRADICTED) this.#violations.push('10 refusals are believed, and none accepted since');
   }
 
   #checkStuck(said: Said, id: string, reason: string): void {

@@ -8,9 +8,12 @@ export interface Said {
   delivered: boolean;
   inFlight: boolean;
   readonly refusals: string[];
-  firstRefusal: number;
-  /** Once it was refused in an answer that accepted others. */
+  firstRefusedAt: number;
+  /** Of the last refusal: the answer accepted others; how many had accepted any before. */
   besideOthers: boolean;
+  acceptedBefore: number;
+  /** When a delivery was accepted that began after its first refusal. */
+  contradictedAt: number;
   readonly putOffs: string[];
   /** Counted ones: not held. */
   tries: number;
@@ -21,13 +24,12 @@ export interface Said {
 export class Life {
   readonly said = new Map<string, Said>();
   answers = 0;
-  /** The last answer in which an event was delivered. */
+  /** Answers in which an event was delivered. */
   accepted = 0;
   flying = 0;
   readonly sent = new Set<string>();
-  /** Refusals that were believed, since that answer. */
-  readonly believed = new Set<string>();
-  believedSince = 0;
+  /** Refusals that were believed alone, by what had been accepted before them. */
+  readonly believed = new Map<number, Set<string>>();
   ended = false;
   /** What it says no longer counts. */
   aborted = false;
@@ -38,7 +40,9 @@ export class Life {
     const nothing = {
       delivered: false,
       inFlight: false,
-      firstRefusal: 0,
+      firstRefusedAt: Number.POSITIVE_INFINITY,
+      acceptedBefore: 0,
+      contradictedAt: Number.POSITIVE_INFINITY,
       besideOthers: false,
       tries: 0,
       firstPutOffAt: 0,
@@ -111,6 +115,7 @@ export class ScriptedSink {
     this.#checkBatch(life, batch, signal);
     const well: Reply = { afterMs: 5, kind: 'all', status: 'delivered' };
     const reply = (!this.#well && this.#scenario.replies[this.#next++]) || well;
+    const from = this.#time.now;
     life.flying += 1;
     for (const { id } of batch) {
       life.of(id).inFlight = true;
@@ -120,7 +125,9 @@ export class ScriptedSink {
     life.flying -= 1;
     for (const { id } of batch) life.of(id).inFlight = false;
     if (signal.aborted) this.happened('an answer comes after abort');
-    return this.#answer(life, batch, reply);
+    const outcomes = this.#answer(life, batch, reply);
+    if (reply.kind !== 'lies') this.#noteAll(life, batch, outcomes, from);
+    return outcomes;
   }
 
   #checkBatch(life: Life, batch: readonly SecurityEvent[], signal: AbortSignal): void {
@@ -153,14 +160,19 @@ export class ScriptedSink {
       this.happened('a sink lies');
       return lie(batch, reply.how);
     }
-    const outcomes = batch.map(({ id }, index) =>
-      this.#outcome(id, `${life.answers} ${index}`, statusOf(reply, index)),
-    );
-    for (const [index, { id }] of batch.entries()) this.#note(life, id, outcomes[index] as Outcome);
-    if (outcomes.some(({ status }) => status === 'delivered'))
-      for (const [index, { id }] of batch.entries())
-        if (outcomes[index]?.status === 'rejected') life.of(id).besideOthers = true;
-    return outcomes;
+    return batch.map(({ id }, index) => this.#outcome(id, `${life.answers} ${index}`, statusOf(reply, index)));
+  }
+
+  #noteAll(life: Life, batch: readonly SecurityEvent[], outcomes: readonly Outcome[], from: number): void {
+    const accepts = outcomes.some(({ status }) => status === 'delivered');
+    for (const [index, { id }] of batch.entries()) {
+      this.#note(life, id, outcomes[index] as Outcome);
+      life.of(id).besideOthers = accepts;
+    }
+    if (!accepts || life.aborted) return;
+    life.accepted += 1;
+    for (const said of life.said.values())
+      if (said.firstRefusedAt <= from) said.contradictedAt = Math.min(said.contradictedAt, this.#time.now);
   }
 
   #outcome(id: string, reason: string, status: Status): Outcome {
@@ -179,13 +191,11 @@ export class ScriptedSink {
     if (outcome.status === 'delivered' || outcome.status === 'rejected') this.lastSaid.set(id, this.#time.now);
     if (life.aborted) return;
     const said = life.of(id);
-    if (outcome.status === 'delivered') {
-      said.delivered = true;
-      life.accepted = life.answers;
-    }
+    if (outcome.status === 'delivered') said.delivered = true;
     if (outcome.status === 'rejected') {
       said.refusals.push(outcome.reason);
-      said.firstRefusal ||= life.answers;
+      said.firstRefusedAt = Math.min(said.firstRefusedAt, this.#time.now);
+      said.acceptedBefore = life.accepted;
     }
     if (outcome.status === 'retry') {
       said.putOffs.push(outcome.reason);
