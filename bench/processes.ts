@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export const STREAM = 'verify/bench';
 /** Activities in one answer of Mosaic, and in one request to the receiver. */
 export const BATCH = 500;
+const LAUNCHER = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
+const QUIET = ['ignore', 'ignore'] as const;
 
 /** What the orchestrator tells its children. */
 export type Order =
@@ -41,17 +43,25 @@ export async function startChild<Hello>(name: string): Promise<Child<Hello>> {
 }
 
 export function startForwarder(config: string): ChildProcess {
-  const launcher = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
-  return spawn(process.execPath, [launcher, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return endingWithUs(spawn(process.execPath, [LAUNCHER, 'run', '--config', config], { stdio: [...QUIET, 'inherit'] }));
 }
 
 export function startPump(parameters: readonly string[]): ChildProcess {
-  return fork(fileURLToPath(new URL('pump.ts', import.meta.url)), parameters);
+  return endingWithUs(fork(fileURLToPath(new URL('pump.ts', import.meta.url)), parameters));
 }
 
 export function startAudit(config: string): ChildProcess {
-  const launcher = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
-  return spawn(process.execPath, [launcher, 'audit', '--config', config], { stdio: 'ignore' });
+  return endingWithUs(
+    spawn(process.execPath, [LAUNCHER, 'audit', '--config', config], { stdio: [...QUIET, 'ignore'] }),
+  );
+}
+
+/** One that is left behind by a measurement that failed would spoil the next. */
+function endingWithUs(child: ChildProcess): ChildProcess {
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  return child;
 }
 
 /** How far a process stands back for others (Linux): 0 to 19. */
