@@ -8,7 +8,7 @@ import type { Entry, Window } from './window.ts';
 const SUSPICIOUS = 10;
 /** Fewer than that are asked again once nothing has contradicted them for this long. */
 const UNCONTRADICTED_MS = 5_000;
-/** Any number that was asked again is believed once for so long nothing else came that the sink could have refused or accepted. */
+/** Any number that was asked again, since others were accepted, is believed once for so long nothing else came to ask about. */
 const NOTHING_ELSE_MS = 30_000;
 /** A SIEM that is wrong for a moment must not be asked within the same moment. */
 const ASKED_AGAIN_AFTER_MS = 1_000;
@@ -90,14 +90,12 @@ export class Blame {
     return this.#held.splice(0, count);
   }
 
-  /** What is held and has been contradicted by nothing for a while. */
+  /** A while has passed, and may say as much as an answer. */
   whenQuiet(): void {
     const now = this.#clock();
-    const wereAskedAgain = this.#held.every(
-      ({ againAt }) => againAt > this.#troubleAt && now - againAt >= NOTHING_ELSE_MS,
-    );
+    const isOver = ({ contradictedAt: at }: Entry) => at > this.#troubleAt && now - at >= NOTHING_ELSE_MS;
     if (!this.suspected && now - this.#refusedAt >= UNCONTRADICTED_MS) this.#askAgain(this.#takeAllHeld());
-    else if (wereAskedAgain) for (const entry of this.#takeAllHeld()) this.#window.bury(entry, entry.reason);
+    else if (this.#held.every(isOver)) for (const entry of this.#takeAllHeld()) this.#window.bury(entry, entry.reason);
   }
 
   /**
@@ -211,7 +209,9 @@ export class Blame {
     this.#believedAt = this.#believedAt.filter((at) => at > from);
     const all = this.#takeAllHeld();
     this.#held = all.filter(({ refusedAt }) => refusedAt > from);
-    this.#askAgain(all.filter(({ refusedAt }) => refusedAt <= from));
+    const contradicted = all.filter(({ refusedAt }) => refusedAt <= from);
+    for (const entry of contradicted) entry.contradictedAt = this.#clock();
+    this.#askAgain(contradicted);
   }
 
   #askAgain(entries: readonly Entry[]): void {

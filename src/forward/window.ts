@@ -21,8 +21,12 @@ export interface Entry {
   dueAt: number;
   /** It came back unsent before. */
   unsent: boolean;
-  /** When it was refused alone (ms of the clock), and when it was decided to ask again: then its next refusal is believed. */
+  /**
+   * ms of the clock: when it was refused alone, when others were accepted after that, and when it was decided to ask again: then its
+   * next refusal is believed.
+   */
   refusedAt: number;
+  contradictedAt: number;
   againAt: number;
   /** For an event of an order, which is no part of the live log: called once it is delivered, or refused with a reason. */
   readonly settled?: (refused?: string) => void;
@@ -55,6 +59,7 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
     dueAt: 0,
     unsent: false,
     refusedAt: 0,
+    contradictedAt: Number.NEGATIVE_INFINITY,
     againAt: Number.NEGATIVE_INFINITY,
     ...(settled && { settled }),
   };
