@@ -136,10 +136,10 @@ class Loop {
   }
 
   #next(): Entry[] {
-    const take = () => this.#window.take(this.#pace.maxEvents, this.#blame.maxBytes, this.#tools.clock());
-    // What clears a suspected sink is more likely among others than in what is left of a batch that it refused.
-    const others = this.#blame.suspected ? take() : [];
-    const batch = others.length > 0 ? others : (this.#blame.half() ?? take());
+    const room = { events: this.#pace.maxEvents, bytes: this.#blame.maxBytes };
+    // Bad events often come in rows, and one spoils a batch at many a SIEM.
+    const one = this.#blame.suspected ? this.#window.takeOne() : [];
+    const batch = one.length > 0 ? one : (this.#blame.half() ?? this.#window.take(room, this.#tools.clock()));
     this.#pace.sent(batch.length);
     this.#room.ring();
     return batch;
@@ -164,7 +164,7 @@ class Loop {
     this.#bell.ring();
   }
 
-  /** While the sink is suspected: a batch from behind, and if that is not accepted, what was refused. One accepted event clears it. */
+  /** While the sink is suspected: an event from behind, and if that is not accepted, what was refused. One accepted clears it. */
   async #tryHeld(): Promise<void> {
     this.#testing = true;
     const behind = await this.#try(this.#next());

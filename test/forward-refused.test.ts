@@ -74,6 +74,25 @@ test('a long row of bad events is buried once events behind them are accepted', 
   });
 });
 
+/** Looks no further than to the first bad event, as a HEC does. */
+const upToFirst: Answer = async (batch, { time }) => {
+  await time.sleep(50);
+  const at = batch.findIndex(({ code }) => code === 'bad');
+  const after = (index: number): Outcome => (index === at ? refused : { status: 'unsent' });
+  return batch.map((_, index) => (at < 0 || index < at ? delivered : after(index)));
+};
+
+test('rows of bad events at a sink that looks no further than to the first of them take seconds', async (context) => {
+  await inVirtualTime(context, upToFirst, { concurrency: 4, maxEvents: 500 }, async (it, time) => {
+    for (const row of [8, 9, 10, 11, 60])
+      await appendPage(it.spool, [...names('bad', row * 100, row * 101), ...names('good', row * 100, row * 101)]);
+    await time.pass(1_000);
+    await appendPage(it.spool, ['good-0']);
+    assert.ok(await it.settled(90_000));
+    assert.deepEqual([(await it.dead()).length, it.got.length], [98, 99]);
+  });
+});
+
 test('200 bad events at a sink that refuses whole batches hold up no good one for long', async (context) => {
   await inVirtualTime(context, wholeBatches, { concurrency: 8, maxEvents: 500 }, async (it, time) => {
     await appendPage(it.spool, names('bad', 0, 200));
@@ -116,7 +135,7 @@ test('an acceptance of what was sent before a breakdown condemns nothing', async
   });
 });
 
-test('a broken sink that works for a moment buries fewer than ten', async (context) => {
+test('a broken sink that works for a moment condemns few', async (context) => {
   let from = 0;
   const flaps: Answer = async (batch, { time }) => {
     await time.sleep(50);
@@ -132,7 +151,8 @@ test('a broken sink that works for a moment buries fewer than ten', async (conte
     }
     await time.pass(HOUR_MS);
     assert.ok(it.got.length > 0, 'it has worked');
-    assert.ok((await it.dead()).length < 10);
+    const [dead, got] = [(await it.dead()).length, it.got.length];
+    assert.ok(dead < 10 + got && dead < 100, `${dead} of 1,000 are dead letters, ${got} were accepted`);
   });
 });
 

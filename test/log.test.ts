@@ -283,7 +283,7 @@ describe('news', () => {
     log.tell({ what: 'order', sink: 'soc', order: replay, reasons: ['too old', 'too large'] });
     await log.close();
     assert.deepEqual(messages(), [
-      'sink soc refuses everything: mapping; 1,200 events are held, none is given up',
+      'sink soc refuses everything: mapping; held back: 1,200; none is given up',
       'order 3, dead letters of sink soc: 7 delivered, 2 refused again',
       'order 4, dead letters of sink soc: 5 discarded',
       'order 5, replay of sink soc: 7 delivered, 2 refused, 1 left out by only or except, 90 could no longer be sent, 3 of their pages had to make room; refused, and no dead letters: too old; too large',

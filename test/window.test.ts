@@ -34,7 +34,8 @@ for (let seed = 1; seed <= 20; seed += 1) {
     for (let step = 0; window.length > 0 || window.open > 0 || step === 0; step += 1) {
       assert.ok(step < 5_000, 'it comes to an end');
       now += 10;
-      for (const entry of window.take(1 + Math.floor(random() * 20), 1e9, now)) happen(window, entry, random(), now);
+      for (const entry of window.take({ events: 1 + Math.floor(random() * 20), bytes: 1e9 }, now))
+        happen(window, entry, random(), now);
       const moved = window.advance();
       if (!moved) continue;
       const at = moved.cursor.page * 1_000 + moved.cursor.index;
@@ -66,9 +67,9 @@ test('a batch keeps both bounds, but one event alone may be larger than a batch'
     events(1, 10).map((event) => newEntry(event, true)),
   );
   const size = someEvent('event-1-0').json.length;
-  assert.equal(window.take(4, 1e9, 0).length, 4);
-  assert.equal(window.take(4, 2 * size, 0).length, 2);
-  assert.equal(window.take(4, 1, 0).length, 1);
+  assert.equal(window.take({ events: 4, bytes: 1e9 }, 0).length, 4);
+  assert.equal(window.take({ events: 4, bytes: 2 * size }, 0).length, 2);
+  assert.equal(window.take({ events: 4, bytes: 1 }, 0).length, 1);
 });
 
 test('events of an order are sent when the live log has none, and are no part of its books', () => {
@@ -81,9 +82,9 @@ test('events of an order are sent when the live log has none, and are no part of
     0,
     events(1, 1).map((event) => newEntry(event, true)),
   );
-  const live = window.take(10, 1e9, 0);
+  const live = window.take({ events: 10, bytes: 1e9 }, 0);
   assert.equal(live.length, 1);
-  assert.deepEqual(window.take(10, 1e9, 0), [first, second]);
+  assert.deepEqual(window.take({ events: 10, bytes: 1e9 }, 0), [first, second]);
   window.deliver(first as Entry);
   window.bury(second as Entry, 'still no');
   window.deliver(live[0] as Entry);
@@ -100,9 +101,13 @@ test('100,000 events behind an open one, of which 3 % are put off, cost little',
       events(page, 1_000).map((event) => newEntry(event, true)),
     );
   }
-  const [head] = window.take(1, 1e9, 0);
+  const [head] = window.take({ events: 1, bytes: 1e9 }, 0);
   const from = performance.now();
-  for (let batch = window.take(500, 1e9, 0); batch.length > 0; batch = window.take(500, 1e9, 0)) {
+  for (
+    let batch = window.take({ events: 500, bytes: 1e9 }, 0);
+    batch.length > 0;
+    batch = window.take({ events: 500, bytes: 1e9 }, 0)
+  ) {
     for (const [index, entry] of batch.entries()) {
       if (index % 33 === 0) window.putOff(entry, 1e6);
       else window.deliver(entry);
@@ -126,7 +131,7 @@ test('an event that is put off or buried keeps its own bytes, and not those of i
     0,
     [1, 2].map(() => newEntry({ ...some, source: { ...some.source, raw } }, true)),
   );
-  const [late, refused] = window.take(2, 1e9, 0) as [Entry, Entry];
+  const [late, refused] = window.take({ events: 2, bytes: 1e9 }, 0) as [Entry, Entry];
   window.putOff(late, 10);
   window.bury(refused, 'no');
   for (const source of [late.event.source, refused.slot.dead?.activity]) {
@@ -146,7 +151,7 @@ function numbered(count: number) {
       events(page, 10).map((event, index) => newEntry({ ...event, id: `${page * 10 + index}` }, true)),
     );
   }
-  const take = (most: number, now = 0) => window.take(most, 1e9, now);
+  const take = (most: number, now = 0) => window.take({ events: most, bytes: 1e9 }, now);
   return { window, take };
 }
 const numbersOf = (batch: readonly Entry[]) => batch.map(({ event }) => Number(event.id));
@@ -170,6 +175,31 @@ test('what comes back in pieces, or after it was put off or held, takes its plac
   window.giveBack([again[2] as Entry, ...second.filter((_, index) => index % 2 === 0), again[0] as Entry]);
   window.giveBack([again[1] as Entry, ...first.slice(6), ...first.slice(0, 3)]);
   assert.deepEqual(numbersOf(take(100)), upTo(40));
+});
+
+test('what is asked again goes last, and takes half of a batch where there is more', () => {
+  const { window, take } = numbered(40);
+  const first = take(10);
+  for (const entry of first) {
+    entry.againAt = 0;
+    window.askAgain(entry, 5);
+  }
+  assert.deepEqual([window.nextDueAt, numbersOf(take(2, 4))], [5, [10, 11]]);
+  const batch = take(8, 5);
+  assert.deepEqual(numbersOf(batch), [12, 13, 14, 15, 0, 1, 2, 3]);
+  window.giveBack(batch);
+  assert.deepEqual(numbersOf(take(40, 5)), [...upTo(40).slice(12), 4, 5, 6, 7, 8, 9, 0, 1, 2, 3]);
+});
+
+test('one event is taken from anywhere in the log', () => {
+  const { window, take } = numbered(40);
+  const picked = Array.from({ length: 20 }, () => numbersOf(window.takeOne())[0] as number);
+  assert.notDeepEqual(picked, upTo(20));
+  assert.deepEqual(
+    [...picked, ...numbersOf(take(100))].sort((a, b) => a - b),
+    upTo(40),
+  );
+  assert.deepEqual(window.takeOne(), []);
 });
 
 test('events of an order that come back keep their order too, behind the live ones', () => {

@@ -34,8 +34,11 @@ export class Blame {
   #held: Entry[] = [];
   #believedAt: number[] = [];
   #refusedAt = 0;
-  /** When the sink was in trouble last: what it refused before and after may have been refused for that. */
+  /** When the sink was in trouble last: what it refused before and after may have been refused for that; and when in doubt at all. */
   #troubleAt = Number.NEGATIVE_INFINITY;
+  #doubtedAt = Number.NEGATIVE_INFINITY;
+  /** Events that it has accepted since: so many refusals are believed. */
+  #credit = 0;
   /** Deliveries in a row of which everything was put off. One is that batch's own affair, two are the sink's. */
   #barren = 0;
   /** How many of the held may be tried at once: one, where the sink has refused several as a whole. */
@@ -77,6 +80,7 @@ export class Blame {
   /** The sink is in trouble that says nothing of an event. */
   trouble(): void {
     this.#troubleAt = this.#clock();
+    this.#doubt();
   }
 
   /** Takes out some of what is held, to be tried once more. */
@@ -136,7 +140,7 @@ export class Blame {
       if (outcome.status === 'rejected') this.#refuse(entry, outcome.reason, delivered.length > 0);
       if (outcome.status === 'retry') this.#putOff(entry, outcome);
     });
-    if (delivered.length > 0) this.#contradict(from);
+    if (delivered.length > 0) this.#contradict(from, delivered.length);
     // Held ones behind a refused one stay held: they would be refused one by one.
     if (wasHeld && delivered.length === 0) this.#held.push(...unsent);
     else this.#window.giveBack(unsent);
@@ -167,13 +171,20 @@ export class Blame {
     if (othersPassed || entry.settled) return void this.#window.bury(entry, reason);
     const now = this.#clock();
     entry.refusedAt = this.#refusedAt = now;
-    if (entry.againAt > this.#troubleAt && this.#refusedAlone < SUSPICIOUS - 1) {
-      this.#believedAt.push(now);
+    if (entry.againAt > this.#troubleAt && (this.#credit > 0 || this.#refusedAlone < SUSPICIOUS - 1)) {
+      if (this.#credit > 0) this.#credit -= 1;
+      else this.#believedAt.push(now);
       this.#window.bury(entry, reason);
     } else {
       this.#window.detach(entry);
       this.#held.push(entry);
+      if (this.suspected) this.#doubt();
     }
+  }
+
+  #doubt(): void {
+    this.#doubtedAt = this.#clock();
+    this.#credit = 0;
   }
 
   #putOff(entry: Entry, outcome: Outcome & { status: 'retry' }): void {
@@ -205,7 +216,8 @@ export class Blame {
   }
 
   /** The sink has accepted others in a delivery that began at `from`: what it had refused alone by then is asked once more. */
-  #contradict(from: number): void {
+  #contradict(from: number, accepted: number): void {
+    if (from >= this.#doubtedAt) this.#credit += accepted;
     this.#believedAt = this.#believedAt.filter((at) => at > from);
     const all = this.#takeAllHeld();
     this.#held = all.filter(({ refusedAt }) => refusedAt > from);
@@ -217,7 +229,7 @@ export class Blame {
   #askAgain(entries: readonly Entry[]): void {
     for (const entry of entries) {
       entry.againAt = this.#clock();
-      this.#window.putOff(entry, entry.againAt + ASKED_AGAIN_AFTER_MS);
+      this.#window.askAgain(entry, entry.againAt + ASKED_AGAIN_AFTER_MS);
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Cursor, NewDeadLetter, RawActivity, SecurityEvent, Settled } from '../types.ts';
+import { Queue, type Room, sizeOf } from './queue.ts';
 
 /** What has become of one place in the log. It outlives the event, which is dropped once it is delivered. */
 interface Slot {
@@ -71,11 +72,12 @@ export function newEntry(event: SecurityEvent, selected: boolean, settled?: Entr
  */
 export class Window {
   readonly #runs: Run[] = [];
-  /** To be sent now: of the live log and of orders, each in the order in which it was entered, whatever came back in between. */
-  #live: Entry[] = [];
-  #orders: Entry[] = [];
-  /** Put off. */
-  #later: Entry[] = [];
+  /** Of the live log and of orders, each in the order in which it was entered, whatever came back in between. */
+  readonly #live = new Queue();
+  readonly #orders = new Queue();
+  /** Put off; and refused alone, to be asked again. */
+  readonly #later = new Queue();
+  readonly #again = new Queue();
   #entered = 0;
   #open = 0;
   #openBytes = 0;
@@ -113,42 +115,43 @@ export class Window {
     this.#enter(entries, this.#orders);
   }
 
-  #enter(entries: readonly Entry[], queue: Entry[]): void {
+  #enter(entries: readonly Entry[], queue: Queue): void {
     for (const entry of entries) {
       if (entry.slot.state !== 'open') continue;
       entry.place = this.#entered++;
       queue.push(entry);
       this.#open += 1;
-      this.#openBytes += entry.event.json.length;
+      this.#openBytes += sizeOf(entry);
     }
   }
 
-  /** The next batch: what was put off and is due again, then the live log from its head, then orders. Empty: nothing to send now. */
-  take(maxEvents: number, maxBytes: number, now: number): Entry[] {
-    const batch: Entry[] = [];
-    let bytes = 0;
-    const fits = (entry: Entry) => {
-      bytes += entry.event.json.length;
-      return batch.length < maxEvents && (bytes <= maxBytes || batch.length === 0);
-    };
-    const due = this.#later.filter((entry) => entry.dueAt <= now);
-    const taken = new Set<Entry>();
-    for (const entry of due) if (fits(entry)) taken.add(batch[batch.push(entry) - 1] as Entry);
-    if (taken.size > 0) this.#later = this.#later.filter((entry) => !taken.has(entry));
-    for (const queue of [this.#live, this.#orders]) {
-      if (queue === this.#orders && batch.length > 0) break;
-      let count = 0;
-      while (count < queue.length && fits(queue[count] as Entry)) batch.push(queue[count++] as Entry);
-      queue.splice(0, count);
-    }
-    return batch;
+  /**
+   * The next batch: what was put off and is due again, then the live log from its head, then what is asked again, which takes half
+   * of it where there is more; or else of orders. Empty: nothing to send now. What is asked again comes last: a sink that looks
+   * no further than to the first bad event has accepted others by then.
+   */
+  take(room: Room, now: number): Entry[] {
+    const share = this.#live.length > 0 || this.#later.nextDueAt <= now ? 2 : 1;
+    const again = this.#again.take({ events: Math.ceil(room.events / share), bytes: room.bytes / share }, now);
+    const late = this.#later.take(roomBeside(again, room), now, again.length === 0);
+    const before = [...late, ...again];
+    const live = this.#live.take(roomBeside(before, room), now, before.length === 0);
+    const batch = [...late, ...live, ...again];
+    return batch.length > 0 ? batch : this.#orders.take(room, now);
+  }
+
+  /** One event from anywhere in what was read of the live log: to test a sink with that refused others. */
+  takeOne(): Entry[] {
+    return this.#live.takeOne();
   }
 
   /** Back to their places: the oldest is sent first, in whatever order deliveries fail. */
   giveBack(entries: readonly Entry[]): void {
-    const [live, ofOrders] = [entries.filter((entry) => !entry.settled), entries.filter((entry) => entry.settled)];
-    if (live.length > 0) this.#live = putInPlace(live, this.#live);
-    if (ofOrders.length > 0) this.#orders = putInPlace(ofOrders, this.#orders);
+    for (const entry of entries) entry.dueAt = 0;
+    const wasAskedAgain = ({ againAt }: Entry) => againAt > Number.NEGATIVE_INFINITY;
+    this.#orders.putBack(entries.filter(({ settled }) => settled));
+    this.#live.putBack(entries.filter((entry) => !entry.settled && !wasAskedAgain(entry)));
+    for (const entry of entries) if (wasAskedAgain(entry)) this.#again.push(entry);
   }
 
   /** The bytes of an activity are a part of its page, and one that is kept for long must not keep all of the page. */
@@ -163,9 +166,15 @@ export class Window {
     this.#later.push(entry);
   }
 
-  /** When the next event that was put off may be sent again. */
+  askAgain(entry: Entry, dueAt: number): void {
+    this.detach(entry);
+    entry.dueAt = dueAt;
+    this.#again.push(entry);
+  }
+
+  /** When the next event that was put off, or is asked again, may be sent again. */
   get nextDueAt(): number {
-    return this.#later.reduce((earliest, entry) => Math.min(earliest, entry.dueAt), Number.POSITIVE_INFINITY);
+    return Math.min(this.#later.nextDueAt, this.#again.nextDueAt);
   }
 
   deliver(entry: Entry): void {
@@ -187,7 +196,7 @@ export class Window {
 
   #leave(entry: Entry): void {
     this.#open -= 1;
-    this.#openBytes -= entry.event.json.length;
+    this.#openBytes -= sizeOf(entry);
   }
 
   /** Takes the finished head off: where the cursor stands then, and what became of each page. Undefined: it has not moved. */
@@ -209,26 +218,8 @@ export class Window {
   }
 }
 
-/** Only the part of the queue that the entries fall into is sorted: it may hold 100,000, and a sink fails often. */
-function putInPlace(entries: readonly Entry[], queue: readonly Entry[]): Entry[] {
-  const sorted = entries.toSorted(byPlace);
-  const [from, to] = [indexOf(queue, (sorted[0] as Entry).place), indexOf(queue, (sorted.at(-1) as Entry).place)];
-  return queue.slice(0, from).concat(queue.slice(from, to).concat(sorted).sort(byPlace), queue.slice(to));
-}
-
-function byPlace(one: Entry, other: Entry): number {
-  return one.place - other.place;
-}
-
-/** Where a place belongs in a queue that is in order. */
-function indexOf(queue: readonly Entry[], place: number): number {
-  let [from, to] = [0, queue.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((queue[middle] as Entry).place < place) from = middle + 1;
-    else to = middle;
-  }
-  return from;
+function roomBeside(batch: readonly Entry[], { events, bytes }: Room): Room {
+  return { events: events - batch.length, bytes: batch.reduce((left, entry) => left - sizeOf(entry), bytes) };
 }
 
 /** A copy. */

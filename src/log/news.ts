@@ -111,7 +111,7 @@ class Teller {
       case 'sink_suspected':
         this.#troubles.begins(`${name} suspected`, () =>
           this.#lines.error(
-            `${name} refuses everything: ${news.reason}; ${decimal(news.held)} events are held, none is given up`,
+            `${name} refuses everything: ${news.reason}; held back: ${decimal(news.held)}; none is given up`,
             fieldsOf(news),
           ),
         );

@@ -332,7 +332,8 @@ export class ForwardDriver {
     this.#note('an event is buried, alone');
     const since = life.believed.get(said.acceptedBefore) ?? new Set();
     life.believed.set(said.acceptedBefore, since.add(id));
-    if (since.size > UNCONTRADICTED) this.#violations.push('10 refusals are believed, and none accepted since');
+    if (since.size > UNCONTRADICTED + life.taken)
+      this.#violations.push(`${since.size} refusals are believed, ${life.taken} accepted`);
   }
 
   #checkStuck(said: Said, id: string, reason: string): void {

@@ -24,8 +24,9 @@ export interface Said {
 export class Life {
   readonly said = new Map<string, Said>();
   answers = 0;
-  /** Answers in which an event was delivered. */
+  /** Answers in which an event was delivered, and how many were. */
   accepted = 0;
+  taken = 0;
   flying = 0;
   readonly sent = new Set<string>();
   /** Refusals that were believed alone, by what had been accepted before them. */
@@ -191,7 +192,10 @@ export class ScriptedSink {
     if (outcome.status === 'delivered' || outcome.status === 'rejected') this.lastSaid.set(id, this.#time.now);
     if (life.aborted) return;
     const said = life.of(id);
-    if (outcome.status === 'delivered') said.delivered = true;
+    if (outcome.status === 'delivered') {
+      said.delivered = true;
+      life.taken += 1;
+    }
     if (outcome.status === 'rejected') {
       said.refusals.push(outcome.reason);
       said.firstRefusedAt = Math.min(said.firstRefusedAt, this.#time.now);
