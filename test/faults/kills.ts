@@ -73,7 +73,20 @@ export const kills: Campaign = {
   },
 };
 
-/** Every named point in turn, so that even a short run comes by each; the rest by chance. */
+/** In turn: by chance a short run may leave one out. */
+const OTHERS = [
+  'in a write',
+  'at any moment',
+  'at the start',
+  'in a write',
+  'at any moment',
+  'in a stop',
+  'in a write',
+  'at any moment',
+  'at any moment',
+] as const;
+
+/** Every named point in turn, so that even a short run comes by each; which passage of it by chance. */
 function planAll(random: Random, count: number): Plan[] {
   const first = random.between(0, NAMES.length - 1);
   return Array.from({ length: count }, (_, number) => {
@@ -81,10 +94,7 @@ function planAll(random: Random, count: number): Plan[] {
       const point = NAMES[(first + Math.floor((number * 2) / 3)) % NAMES.length] ?? NAMES[0];
       return { how: 'at a point', point, passage: random.between(1, POINTS[point]) };
     }
-    const other = random.next();
-    if (other < 0.35) return { how: 'in a write' };
-    if (other < 0.45) return { how: 'at the start' };
-    return { how: other < 0.55 ? 'in a stop' : 'at any moment' };
+    return { how: OTHERS[(number / 3) % OTHERS.length] ?? 'at any moment' };
   });
 }
 
