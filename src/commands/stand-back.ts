@@ -2,7 +2,7 @@ import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Rests this much longer than it works. */
-const REST = 4;
+const REST = 9;
 /** Shorter rests are saved up: a timer is no more exact than that. */
 const AT_LEAST_MS = 10;
 
@@ -13,7 +13,7 @@ export function giveWay(): void {
   } catch {}
 }
 
-/** What is read page by page, so slowly that a daemon beside it hardly notices: with a fifth of one processor. */
+/** What is read page by page, so slowly that a daemon beside it hardly notices: with a tenth of one processor. */
 export async function* slowly<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
   let rested = process.cpuUsage();
   for await (const item of items) {
