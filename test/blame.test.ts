@@ -9,6 +9,7 @@ import { someEvent } from './fixtures/plain.ts';
 
 const MINUTE_MS = 60_000;
 const delivered: Outcome = { status: 'delivered' };
+const no: Outcome = { status: 'rejected', reason: 'no' };
 
 /** A window of one page whose events are taken and judged by hand, with a clock that the test moves. */
 function bench(count: number, maxBytes = 1e6) {
@@ -26,7 +27,12 @@ function bench(count: number, maxBytes = 1e6) {
   /** What came of a delivery that took no time, or that began at `from`. */
   const judge = (batch: readonly Entry[], answer: Answer, { wasHeld = false, from = clock.now } = {}) =>
     blame.judge({ batch, answer, from }, wasHeld);
-  return { clock, window, blame, page, take, judge };
+  const refuseAll = (batch: readonly Entry[]) =>
+    judge(
+      batch,
+      batch.map(() => no),
+    );
+  return { clock, window, blame, page, take, judge, refuseAll };
 }
 
 /** Puts the first event off, and lets one other pass, `tries` times over `minutes`. */
@@ -113,7 +119,6 @@ test('one event of what is held is accepted: the others are sent anew, and nobod
   assert.deepEqual(it.window.advance()?.settled, [{ page: 1, delivered: 12, filtered: 0, dead: [], damaged: 0 }]);
 });
 
-const no: Outcome = { status: 'rejected', reason: 'no' };
 const reasons = (it: ReturnType<typeof bench>) => it.window.advance()?.settled.flatMap(({ dead }) => dead) ?? [];
 
 test('what is refused alone is asked again a second after the sink has accepted another, and buried when it is refused again', () => {
@@ -186,32 +191,28 @@ test('a refusal that nothing contradicts is asked again after 5 s, and believed 
 test('of those that it was asked again, a sink that breaks down altogether buries few: nine more than it has accepted', () => {
   const it = bench(1_000);
   const [good, ...held] = it.take() as [Entry, ...Entry[]];
-  const refuseAll = (batch: Entry[]) =>
-    it.judge(
-      batch,
-      batch.map(() => no),
-    );
-  refuseAll(held);
+  it.refuseAll(held);
   it.judge([good], [delivered]);
   it.clock.now += 1_000;
   assert.ok(!it.blame.suspected);
-  refuseAll(it.take());
+  it.refuseAll(it.take());
   assert.ok(it.blame.suspected);
   assert.equal(reasons(it).length, 10);
 });
 
-test('those that were asked again and wait for others are believed once none has come for half a minute', () => {
+/** Nineteen were refused, asked again since one was accepted, and refused; another one waits. */
+function askedAgain() {
   const it = bench(21);
-  const refuseAll = (batch: Entry[]) =>
-    it.judge(
-      batch,
-      batch.map(() => no),
-    );
   const [good, late, ...bad] = it.take() as [Entry, Entry, ...Entry[]];
-  refuseAll(bad);
+  it.refuseAll(bad);
   it.judge([good], [delivered]);
   it.clock.now += 1_000;
-  refuseAll(it.take());
+  it.refuseAll(it.take());
+  return { it, late };
+}
+
+test('those that were asked again and wait for others are believed once none has come for half a minute', () => {
+  const { it, late } = askedAgain();
   it.clock.now += 28_000;
   it.blame.whenQuiet();
   assert.ok(it.blame.suspected);
@@ -223,18 +224,8 @@ test('those that were asked again and wait for others are believed once none has
 });
 
 test('those that were asked again are not believed as long as one that came later is refused too', () => {
-  const it = bench(21);
-  const refuseAll = (batch: Entry[]) =>
-    it.judge(
-      batch,
-      batch.map(() => no),
-    );
-  const [good, late, ...bad] = it.take() as [Entry, Entry, ...Entry[]];
-  refuseAll(bad);
-  it.judge([good], [delivered]);
-  it.clock.now += 1_000;
-  refuseAll(it.take());
-  refuseAll([late]);
+  const { it, late } = askedAgain();
+  it.refuseAll([late]);
   it.clock.now += 3_600_000;
   it.blame.whenQuiet();
   assert.ok(it.blame.suspected);
@@ -246,10 +237,7 @@ test('a delivery that began before ten refusals clears no suspicion', () => {
   const it = bench(20);
   const [early, ...bad] = it.take() as [Entry, ...Entry[]];
   it.clock.now += 50;
-  it.judge(
-    bad,
-    bad.map(() => no),
-  );
+  it.refuseAll(bad);
   it.judge([early], [delivered], { from: it.clock.now - 40 });
   assert.ok(it.blame.suspected);
 });
