@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,6 @@ export const STREAM = 'verify/bench';
 /** Activities in one answer of Mosaic, and in one request to the receiver. */
 export const BATCH = 500;
 const LAUNCHER = fileURLToPath(new URL('../bin/mosaic-siem.js', import.meta.url));
-const QUIET = ['ignore', 'ignore'] as const;
 
 /** What the orchestrator tells its children. */
 export type Order =
@@ -28,7 +27,7 @@ export interface Child<Hello> {
 }
 
 export async function startChild<Hello>(name: string): Promise<Child<Hello>> {
-  const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)));
+  const child = endingWithUs(fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url))));
   const [hello] = (await once(child, 'message')) as [Hello];
   return {
     process: child,
@@ -43,17 +42,20 @@ export async function startChild<Hello>(name: string): Promise<Child<Hello>> {
 }
 
 export function startForwarder(config: string): ChildProcess {
-  return endingWithUs(spawn(process.execPath, [LAUNCHER, 'run', '--config', config], { stdio: [...QUIET, 'inherit'] }));
+  return startCommand('run', config, 'inherit');
+}
+
+export function startAudit(config: string): ChildProcess {
+  return startCommand('audit', config, 'ignore');
+}
+
+function startCommand(command: string, config: string, stderr: 'inherit' | 'ignore'): ChildProcess {
+  const stdio = ['ignore', 'ignore', stderr] satisfies StdioOptions;
+  return endingWithUs(spawn(process.execPath, [LAUNCHER, command, '--config', config], { stdio }));
 }
 
 export function startPump(parameters: readonly string[]): ChildProcess {
   return endingWithUs(fork(fileURLToPath(new URL('pump.ts', import.meta.url)), parameters));
-}
-
-export function startAudit(config: string): ChildProcess {
-  return endingWithUs(
-    spawn(process.execPath, [LAUNCHER, 'audit', '--config', config], { stdio: [...QUIET, 'ignore'] }),
-  );
 }
 
 /** One that is left behind by a measurement that failed would spoil the next. */

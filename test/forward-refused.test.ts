@@ -4,7 +4,7 @@ import { BatchRefused, Unavailable } from '../src/sink.ts';
 import type { Outcome, SecurityEvent } from '../src/types.ts';
 import { delivered, type Rig, type RigOptions, rigWith } from './fixtures/forward.ts';
 import { appendPage, names, newsIn } from './fixtures/plain.ts';
-import { VirtualTime } from './model/virtual-time.ts';
+import { VirtualTime } from './fixtures/virtual-time.ts';
 
 /** What refusals come to in minutes and hours: the real loop and spool, and a clock that jumps. */
 

@@ -2,6 +2,7 @@ import { backoffMs } from '../backoff.ts';
 import { type BatchRefused, Unavailable } from '../sink.ts';
 import type { Outcome } from '../types.ts';
 import { acceptsAny, type Tried } from './answer.ts';
+import { bytesOf, sizeOf } from './queue.ts';
 import type { Entry, Window } from './window.ts';
 
 /** From this many events on that were refused alone, with none accepted since, the sink is suspected and not the events. */
@@ -86,8 +87,8 @@ export class Blame {
   /** Takes out some of what is held, to be tried once more. */
   takeHeld(maxEvents: number): Entry[] {
     let [count, bytes] = [0, 0];
-    for (const { event } of this.#held.slice(0, Math.min(maxEvents, this.#probe))) {
-      bytes += event.json.length;
+    for (const entry of this.#held.slice(0, Math.min(maxEvents, this.#probe))) {
+      bytes += sizeOf(entry);
       if (count > 0 && bytes > this.#maxBytes) break;
       count += 1;
     }
@@ -157,8 +158,7 @@ export class Blame {
   #halve(batch: readonly Entry[], refusal: BatchRefused): { accepted: boolean } {
     const middle = Math.ceil(batch.length / 2);
     if (refusal.tooLarge) {
-      const bytes = batch.reduce((sum, { event }) => sum + event.json.length, 0);
-      this.#maxBytes = Math.min(this.#maxBytes, Math.ceil(bytes / 2));
+      this.#maxBytes = Math.min(this.#maxBytes, Math.ceil(bytesOf(batch) / 2));
       this.#tooLargeAt = this.#clock();
     }
     this.#halves.unshift(batch.slice(0, middle), batch.slice(middle));

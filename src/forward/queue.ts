@@ -59,6 +59,10 @@ export function sizeOf(entry: Entry): number {
   return entry.event.json.length;
 }
 
+export function bytesOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+}
+
 function byPlace(one: Entry, other: Entry): number {
   return one.place - other.place;
 }

@@ -1,5 +1,5 @@
 import type { Cursor, NewDeadLetter, RawActivity, SecurityEvent, Settled } from '../types.ts';
-import { Queue, type Room, sizeOf } from './queue.ts';
+import { bytesOf, Queue, type Room, sizeOf } from './queue.ts';
 
 /** What has become of one place in the log. It outlives the event, which is dropped once it is delivered. */
 interface Slot {
@@ -219,7 +219,7 @@ export class Window {
 }
 
 function roomBeside(batch: readonly Entry[], { events, bytes }: Room): Room {
-  return { events: events - batch.length, bytes: batch.reduce((left, entry) => left - sizeOf(entry), bytes) };
+  return { events: events - batch.length, bytes: bytes - bytesOf(batch) };
 }
 
 /** A copy. */

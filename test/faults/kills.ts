@@ -246,8 +246,7 @@ async function runLife(round: Round, plan: Plan): Promise<Death> {
   await lead(round, plan, batchesBefore);
   mosaic.dials.collect.next.length = 0;
   // One that is in a stop may end by itself in this very moment.
-  const lives: boolean = daemon.running;
-  if (lives) daemon.signal('SIGKILL');
+  if (daemon.running) daemon.signal('SIGKILL');
   const { code, signal, stderr } = await daemon.ended();
   if (signal !== 'SIGKILL' && (plan.how !== 'in a stop' || code !== 0)) {
     tally.fault(`the process ended by itself (${code} ${signal}): ${stderr.slice(-1000)}`);

@@ -5,11 +5,11 @@ import { openSpool } from '../../src/spool.ts';
 import type { Cursor, Revived, Settled, Spool, StreamName } from '../../src/types.ts';
 import { plainNormalize } from '../fixtures/plain.ts';
 import { activitiesIn, booksOf, difference, NOON, withSql } from '../fixtures/spool.ts';
+import { VirtualTime } from '../fixtures/virtual-time.ts';
 import type { Happening, Scenario } from './forward-scenarios.ts';
 import { Life, type Said, ScriptedSink } from './forward-sink.ts';
 import { newPlace } from './runs.ts';
 import { diskFull } from './statements.ts';
-import { VirtualTime } from './virtual-time.ts';
 
 const SINK = 'one';
 const STREAMS: readonly StreamName[] = ['verify/siem', 'admin/siem'];

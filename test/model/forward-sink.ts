@@ -1,7 +1,7 @@
 import { BatchRefused, Unavailable } from '../../src/sink.ts';
 import type { Outcome, SecurityEvent, Sink } from '../../src/types.ts';
+import type { VirtualTime } from '../fixtures/virtual-time.ts';
 import type { Reply, Scenario } from './forward-scenarios.ts';
-import type { VirtualTime } from './virtual-time.ts';
 
 /** What the sink truly said of one event to one life of the loop; numbers tell the order of answers. */
 export interface Said {
