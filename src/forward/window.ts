@@ -161,15 +161,17 @@ export class Window {
   }
 
   putOff(entry: Entry, dueAt: number): void {
-    this.detach(entry);
-    entry.dueAt = dueAt;
-    this.#later.push(entry);
+    this.#waitIn(this.#later, entry, dueAt);
   }
 
   askAgain(entry: Entry, dueAt: number): void {
+    this.#waitIn(this.#again, entry, dueAt);
+  }
+
+  #waitIn(queue: Queue, entry: Entry, dueAt: number): void {
     this.detach(entry);
     entry.dueAt = dueAt;
-    this.#again.push(entry);
+    queue.push(entry);
   }
 
   /** When the next event that was put off, or is asked again, may be sent again. */
@@ -188,9 +190,10 @@ export class Window {
   /** Settled as a dead letter. In an order it stays the dead letter that it is, with its new reason. */
   bury(entry: Entry, reason: string): void {
     this.#leave(entry);
+    this.detach(entry);
     const { id, code, source } = entry.event;
     entry.slot.state = 'dead';
-    entry.slot.dead = { eventId: id, code, reason, activity: withoutPage(source) };
+    entry.slot.dead = { eventId: id, code, reason, activity: source };
     entry.settled?.(reason);
   }
 
